@@ -1,0 +1,177 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cardseal/cardseal/crypto/envelope"
+)
+
+// Manager holds the rings of one environment. It is safe for concurrent use.
+// Close it to wipe what it holds.
+type Manager struct {
+	o     Options
+	store Store // nil in inline mode
+	kek   KEK
+	kekID envelope.KEKID // inline mode
+
+	// life is done when the manager closes. Calls to KMS and store that several
+	// callers wait for end with it, not with the caller who came first.
+	life context.Context
+	end  context.CancelFunc
+
+	mu     sync.Mutex
+	rings  map[RingID]*ring // nil once closed
+	flying sync.WaitGroup   // the watching goroutine and calls under way
+}
+
+// Open returns a manager whose wrapped data keys live in a store. It makes no
+// call: the first record does. The context gives values to later calls; its end
+// does not end the manager.
+func Open(ctx context.Context, s Store, kek KEK, o *Options) (*Manager, error) {
+	if s == nil {
+		return nil, &OptionError{"store", "must not be nil"}
+	}
+	return open(ctx, s, kek, envelope.KEKID{}, o)
+}
+
+// Inline returns a manager without a store: every record carries its wrapped
+// data key, 32 bytes and the wrapped key's length longer than in stored mode.
+// kekID names the KEK in those records: 8 bytes drawn at random once
+// ([NewKEKID]) and kept with the KEK's configuration; zero is refused. An inline
+// data key serves one process, or less. Records of inline mode are moved to
+// another key by sealing them anew, their keys cannot be destroyed one by one,
+// and security codes are refused.
+func Inline(ctx context.Context, kekID envelope.KEKID, kek KEK, o *Options) (*Manager, error) {
+	if kekID == (envelope.KEKID{}) {
+		return nil, &OptionError{"kekID", "must not be zero"}
+	}
+	return open(ctx, nil, kek, kekID, o)
+}
+
+func open(ctx context.Context, s Store, kek KEK, kekID envelope.KEKID, o *Options) (*Manager, error) {
+	if kek == nil || kek.ID() == "" {
+		return nil, &OptionError{"kek", "must not be nil and must have an ID"}
+	}
+	f, err := o.filled()
+	if err != nil {
+		return nil, err
+	}
+	m := &Manager{o: f, store: s, kek: kek, kekID: kekID, rings: map[RingID]*ring{}}
+	m.life, m.end = context.WithCancel(context.WithoutCancel(ctx))
+	m.flying.Go(m.watch)
+	return m, nil
+}
+
+// Close ends every seal and open, wipes the data keys in memory and waits for
+// calls under way. Afterwards everything fails with [ErrClosed]. Closing twice is
+// fine.
+func (m *Manager) Close() error {
+	m.mu.Lock()
+	rings := m.rings
+	m.rings = nil
+	m.mu.Unlock()
+	if m.end == nil {
+		return nil // the zero Manager, which holds nothing
+	}
+	m.end()
+	for _, r := range rings {
+		r.close()
+	}
+	m.flying.Wait()
+	return nil
+}
+
+// Renew makes every ring seal under a new salt from now on. Call it after the
+// process was restored from a snapshot, once the kernel's random generator was
+// reseeded: clones of a process share the salt and, until then, perhaps nonces.
+func (m *Manager) Renew() {
+	for _, r := range m.snapshot() {
+		r.renew()
+	}
+}
+
+// Environment is the environment whose keys the manager holds.
+func (m *Manager) Environment() string { return m.o.Environment }
+
+// KEK is the key-encryption key the manager wraps with.
+func (m *Manager) KEK() KEK { return m.kek }
+
+// Stored reports whether the manager keeps its keys in a store, as [Open] makes
+// it, and not inline.
+func (m *Manager) Stored() bool { return m.store != nil }
+
+// watch ends what is past its time until the manager closes.
+func (m *Manager) watch() {
+	t := time.NewTicker(m.o.tick())
+	defer t.Stop()
+	for {
+		select {
+		case <-m.life.Done():
+			return
+		case <-t.C:
+			for _, r := range m.snapshot() {
+				r.expire()
+			}
+		}
+	}
+}
+
+func (m *Manager) snapshot() []*ring {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make([]*ring, 0, len(m.rings))
+	for _, r := range m.rings {
+		all = append(all, r)
+	}
+	return all
+}
+
+// ring returns the ring of a purpose, made on first use.
+func (m *Manager) ring(p Purpose) (*ring, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.rings == nil {
+		return nil, ErrClosed
+	}
+	id := RingID{Environment: m.o.Environment, Purpose: p}
+	r := m.rings[id]
+	if r == nil {
+		r = newRing(m, id)
+		m.rings[id] = r
+	}
+	return r, nil
+}
+
+// shared runs one call to KMS or store for whoever waits for it. It takes the
+// values of the first caller's context but not its end, so that one impatient
+// caller does not fail the others; each leaves at its own deadline.
+func (m *Manager) shared(ctx context.Context, call func(context.Context) (any, error)) func() (any, error) {
+	return func() (any, error) {
+		m.mu.Lock()
+		if m.rings == nil {
+			m.mu.Unlock()
+			return nil, ErrClosed
+		}
+		m.flying.Add(1)
+		m.mu.Unlock()
+		defer m.flying.Done()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.o.Timeout)
+		defer cancel()
+		defer context.AfterFunc(m.life, cancel)()
+		v, err := call(ctx)
+		if err == nil {
+			return v, nil
+		}
+		if m.life.Err() != nil {
+			return nil, ErrClosed
+		}
+		if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrUnavailable) {
+			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		return nil, err
+	}
+}

@@ -1,0 +1,86 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// ErrNotRotatable: the ring's key cannot be replaced this way.
+var ErrNotRotatable = errors.New("keys: this ring cannot be rotated")
+
+// Rotate makes a new active key for a purpose and retires the one it replaces,
+// which goes on opening. It returns the ID of the key that is active afterwards:
+// this call's, or that of another process that replaced the same key first.
+// Other processes follow within their seal lease. The index ring is refused: a
+// new index key would not find the cards stored under the old one.
+func (m *Manager) Rotate(ctx context.Context, p Purpose) (KeyID, error) {
+	if !p.Valid() {
+		return KeyID{}, &OptionError{"purpose", "is unknown"}
+	}
+	if m.store == nil {
+		return KeyID{}, fmt.Errorf("%w: inline keys belong to one process", ErrNotRotatable)
+	}
+	if p == Index {
+		return KeyID{}, fmt.Errorf("%w: cards indexed under the old key would not be found", ErrNotRotatable)
+	}
+	r, err := m.ring(p)
+	if err != nil {
+		return KeyID{}, err
+	}
+	v, err := r.wait(ctx, "rotate", r.rotate)
+	if err != nil {
+		return KeyID{}, err
+	}
+	return v.(KeyID), nil
+}
+
+func (r *ring) rotate(ctx context.Context) (any, error) {
+	var meant *Record // the key this call replaces, once and not twice
+	for try := range maxConflicts {
+		records, version, err := r.m.store.List(ctx, r.id)
+		if err != nil {
+			return nil, fmt.Errorf("keys: read ring: %w", err)
+		}
+		var active *Record
+		for i := range records {
+			if records[i].State == Active {
+				active = &records[i]
+			}
+		}
+		if try > 0 && active != nil && (meant == nil || active.ID != meant.ID) {
+			r.endLease()
+			return active.ID, nil
+		}
+		meant = active
+		k, err := r.replace(ctx, version, active)
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.endLease()
+		return k.ref.KeyID, nil
+	}
+	return nil, fmt.Errorf("keys: rotate: %w", ErrConflict)
+}
+
+// Records lists a purpose's keys as the store has them, oldest first.
+func (m *Manager) Records(ctx context.Context, p Purpose) ([]Record, error) {
+	if !p.Valid() {
+		return nil, &OptionError{"purpose", "is unknown"}
+	}
+	r, err := m.ring(p)
+	if err != nil {
+		return nil, err
+	}
+	if m.store == nil {
+		return nil, nil
+	}
+	records, _, err := m.store.List(ctx, r.id)
+	if err != nil {
+		return nil, fmt.Errorf("keys: read ring: %w", err)
+	}
+	return records, nil
+}

@@ -1,0 +1,252 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/cardseal/cardseal/crypto/envelope"
+)
+
+// MaxPlaintext is the longest plaintext of a record in bytes.
+const MaxPlaintext = 64 << 10
+
+// Scope seals and opens records of one purpose and scope. It is safe for
+// concurrent use; keep it, since it holds the sealing key. Once warm, Seal and
+// Open make no call, take no lock and allocate nothing beyond room in dst.
+type Scope struct {
+	ring   *ring
+	place  envelope.Place
+	sealer atomic.Pointer[sealer]
+	opener atomic.Pointer[opener]
+	budget budget
+}
+
+// sealer is the scope's sealing key in one epoch of its ring.
+type sealer struct {
+	epoch *epoch
+	key   *envelope.SealingKey
+}
+
+// opener is what opened the scope's records of late: most come from one data key,
+// and many from one sealing key. It serves only as long as the ring still has
+// that cache, that is as long as no data key was given up.
+type opener struct {
+	cache *envelope.Cache
+	scope *envelope.ScopeKey
+	key   *envelope.SealingKey // nil until the cache kept one
+}
+
+// Scope returns a handle for one purpose and scope. The scope is text of at most
+// 255 bytes, bound byte for byte. Security codes (purpose [CVC]) are refused in
+// inline mode, since no one could forget their keys.
+func (m *Manager) Scope(p Purpose, scope string) (*Scope, error) {
+	if !p.Valid() {
+		return nil, &OptionError{"purpose", "is not one of this package's, nor \"x-\" and a-z, 0-9, -"}
+	}
+	if !validScope(scope) {
+		return nil, &OptionError{"scope", "must be UTF-8 of at most 255 bytes"}
+	}
+	if m.store == nil && p == CVC {
+		return nil, &OptionError{"purpose", "cvc needs a key store: inline keys cannot be forgotten"}
+	}
+	r, err := m.ring(p)
+	if err != nil {
+		return nil, err
+	}
+	return &Scope{
+		ring:   r,
+		place:  envelope.Place{Environment: r.id.Environment, Scope: scope, Purpose: string(p)},
+		budget: budget{perMinute: m.o.InlineUnwraps},
+	}, nil
+}
+
+// Seal appends the sealed record of plaintext to dst. It is bound to the scope,
+// its purpose and environment, and to a, all of which must be given again to
+// open it. dst may share memory with plaintext. On error nothing is returned. A
+// call that finds its key warm does not look at ctx.
+func (s *Scope) Seal(ctx context.Context, dst, plaintext []byte, a *envelope.Additional) ([]byte, error) {
+	w := s.ring.work.Get().(*work)
+	defer s.ring.giveBack(w)
+	buf, err := a.AppendTo(w.buf[:0])
+	if err != nil {
+		return nil, err
+	}
+	n := len(buf)
+	w.buf = append(buf, plaintext...)
+	dst, err = s.SealWith(ctx, &w.lease, dst, w.buf[n:], w.buf[:n])
+	clear(w.buf[n:])
+	return dst, err
+}
+
+// SealWith is Seal for callers who keep a lease and buffers of their own, and
+// encode the additional data themselves. The spare capacity of dst must overlap
+// neither plaintext nor aad.
+func (s *Scope) SealWith(ctx context.Context, l *Lease, dst, plaintext, aad []byte) ([]byte, error) {
+	if len(plaintext) > MaxPlaintext {
+		return nil, &OptionError{"plaintext", "is longer than 65536 bytes"}
+	}
+	for {
+		k := s.sealer.Load()
+		if e := s.ring.epoch.Load(); k == nil || e == nil || k.epoch != e {
+			var err error
+			if k, err = s.warm(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if l.take(k.epoch) {
+			return k.key.Seal(dst, plaintext, aad), nil
+		}
+		s.ring.usedUp(k.epoch)
+	}
+}
+
+// warm derives the sealing key of the ring's current epoch.
+func (s *Scope) warm(ctx context.Context) (*sealer, error) {
+	for range maxConflicts {
+		e, err := s.ring.active(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if k := s.sealer.Load(); k != nil && k.epoch == e {
+			return k, nil
+		}
+		scopeKey, err := e.key.scopeKey(s.place)
+		if errors.Is(err, errEvicted) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		key, err := scopeKey.SealingKey(e.salt)
+		if err != nil {
+			return nil, err
+		}
+		k := &sealer{e, key}
+		s.sealer.Store(k)
+		return k, nil
+	}
+	return nil, errEvicted
+}
+
+// Open appends the plaintext of a record to dst, or fails with an error that is
+// [envelope.ErrOpen] and, where the reason lies outside the record, also one of
+// this package's kinds or the context's error. dst may share memory with record.
+// On error nothing is returned.
+func (s *Scope) Open(ctx context.Context, dst, record []byte, a *envelope.Additional) ([]byte, error) {
+	w := s.ring.work.Get().(*work)
+	defer s.ring.giveBack(w)
+	buf, err := a.AppendTo(w.buf[:0])
+	if err != nil {
+		return nil, openError(err)
+	}
+	w.buf = slices.Grow(buf, len(record))
+	plain, err := s.OpenWith(ctx, w.buf[len(buf):], record, buf)
+	if err != nil {
+		return nil, err
+	}
+	dst = append(dst, plain...)
+	clear(plain)
+	return dst, nil
+}
+
+// OpenWith is Open for callers who keep buffers of their own, and encode the
+// additional data themselves. The spare capacity of dst must overlap neither
+// record nor aad, and may be overwritten whatever comes of the call.
+func (s *Scope) OpenWith(ctx context.Context, dst, record, aad []byte) ([]byte, error) {
+	cache := s.ring.opened.Load()
+	if cache == nil {
+		return nil, fmt.Errorf("%w: %w", envelope.ErrOpen, ErrClosed)
+	}
+	o := s.opener.Load()
+	if o != nil && o.cache != cache {
+		o = nil
+	}
+	if o != nil && o.key != nil && o.key.Matches(record) {
+		return o.key.OpenMatched(dst, record, aad)
+	}
+	if k := cache.Get(record, s.place.Scope); k != nil {
+		return k.OpenMatched(dst, record, aad)
+	}
+	var scopeKey *envelope.ScopeKey
+	if o != nil && o.scope.Matches(record) {
+		scopeKey = o.scope
+	} else {
+		var err error
+		if scopeKey, err = s.scopeKeyOf(ctx, record); err != nil {
+			return nil, openError(err)
+		}
+	}
+	plain, kept, err := cache.OpenWith(scopeKey, dst, record, aad)
+	if err != nil {
+		return nil, openError(err)
+	}
+	if o == nil || kept != nil {
+		s.opener.Store(&opener{cache, scopeKey, kept})
+	}
+	return plain, nil
+}
+
+// scopeKeyOf finds the scope key a record names, in memory or through store and
+// KMS.
+func (s *Scope) scopeKeyOf(ctx context.Context, record []byte) (*envelope.ScopeKey, error) {
+	h, err := envelope.Inspect(record)
+	if err != nil {
+		return nil, err
+	}
+	for range maxConflicts {
+		var k *dataKey
+		if h.Inline() {
+			k, err = s.carriedKey(ctx, &h.Reference)
+		} else {
+			k, err = s.ring.storedKey(ctx, h.Reference.KeyID)
+		}
+		if err != nil {
+			return nil, err
+		}
+		scopeKey, err := k.scopeKey(s.place)
+		if !errors.Is(err, errEvicted) {
+			return scopeKey, err
+		}
+	}
+	return nil, errEvicted
+}
+
+// openError makes every failure to open an envelope.ErrOpen.
+func openError(err error) error {
+	if errors.Is(err, envelope.ErrOpen) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", envelope.ErrOpen, err)
+}
+
+// Subkey derives a key for another use than sealing from one of the ring's data
+// keys: 32 bytes under a label of its own. The caller wipes it when done.
+func (s *Scope) Subkey(ctx context.Context, id KeyID, label string) ([]byte, error) {
+	for range maxConflicts {
+		k, err := s.ring.storedKey(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		b, err := k.subkey(s.place, label)
+		if !errors.Is(err, errEvicted) {
+			return b, err
+		}
+	}
+	return nil, errEvicted
+}
+
+// ActiveKey returns the ID of the ring's active data key, made if there is none.
+func (s *Scope) ActiveKey(ctx context.Context) (KeyID, error) {
+	e, err := s.ring.active(ctx)
+	if err != nil {
+		return KeyID{}, err
+	}
+	return e.key.ref.KeyID, nil
+}
+
+// Refresh makes the next seal read from the store which key is active. A
+// repository calls it when a fence refused what was sealed.
+func (s *Scope) Refresh() { s.ring.endLease() }
