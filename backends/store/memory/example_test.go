@@ -1,0 +1,29 @@
+package memory_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cardseal/cardseal/backends/store/memory"
+	"github.com/cardseal/cardseal/tokenize/store"
+)
+
+func Example() {
+	ctx := context.Background()
+	db := memory.New()
+	defer db.Close()
+
+	scope := store.ScopeID{1}
+	row := store.Row{Scope: scope, Token: "9001", Status: store.Active}
+	out, err := db.Cards().Write(ctx, []store.Write{{Row: row}}, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(out[0].Result == store.Written)
+	out, err = db.Cards().Write(ctx, []store.Write{{Row: row}}, nil)
+	fmt.Println(out[0].Result == store.TokenTaken, err)
+	// Output:
+	// true
+	// true <nil>
+}

@@ -1,0 +1,127 @@
+package memory
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cardseal/cardseal/keys"
+)
+
+// keyStore is the key store of a DB.
+type keyStore struct {
+	db *DB
+
+	mu      sync.Mutex
+	records map[keys.KeyID]keys.Record
+	rings   map[keys.RingID]*ring
+}
+
+type ring struct {
+	version uint64
+	ids     []keys.KeyID
+}
+
+func (k *keyStore) ready(ctx context.Context) error {
+	if k.db.closed.Load() {
+		return errKeysClosed
+	}
+	return ctx.Err()
+}
+
+// Get returns a record, which is the caller's own.
+func (k *keyStore) Get(ctx context.Context, id keys.KeyID) (keys.Record, error) {
+	if err := k.ready(ctx); err != nil {
+		return keys.Record{}, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	r, ok := k.records[id]
+	if !ok {
+		return keys.Record{}, keys.ErrNotFound
+	}
+	return copyRecord(r), nil
+}
+
+// List returns the ring's records as they are at one moment.
+func (k *keyStore) List(ctx context.Context, id keys.RingID) ([]keys.Record, uint64, error) {
+	if err := k.ready(ctx); err != nil {
+		return nil, 0, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	r := k.rings[id]
+	if r == nil {
+		return nil, 0, nil
+	}
+	list := make([]keys.Record, len(r.ids))
+	for i, id := range r.ids {
+		list[i] = copyRecord(k.records[id])
+	}
+	slices.SortFunc(list, func(a, b keys.Record) int {
+		return cmp.Or(a.Created.Compare(b.Created), bytes.Compare(a.ID[:], b.ID[:]))
+	})
+	return list, r.version, nil
+}
+
+// CompareAndSwap puts the records if the ring's version is the one given. A
+// record that cannot be stored is an [InvalidError].
+func (k *keyStore) CompareAndSwap(ctx context.Context, id keys.RingID, version uint64, put []keys.Record) error {
+	if err := k.ready(ctx); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i := range put {
+		if err := k.check(&put[i], id, put[:i]); err != nil {
+			return err
+		}
+	}
+	r := k.rings[id]
+	if r == nil {
+		r = &ring{}
+	}
+	if r.version != version {
+		return keys.ErrConflict
+	}
+	for i := range put {
+		if _, known := k.records[put[i].ID]; !known {
+			r.ids = append(r.ids, put[i].ID)
+		}
+		k.records[put[i].ID] = copyRecord(put[i])
+	}
+	r.version++
+	k.rings[id] = r
+	return nil
+}
+
+func (k *keyStore) check(r *keys.Record, ring keys.RingID, earlier []keys.Record) error {
+	known, ok := k.records[r.ID]
+	switch {
+	case r.ID.IsZero():
+		return &InvalidError{"Record.ID", "is missing"}
+	case r.Ring != ring:
+		return &InvalidError{"Record.Ring", "is another ring"}
+	case r.State < keys.Active || r.State > keys.Destroyed:
+		return &InvalidError{"Record.State", "is unknown"}
+	case ok && known.Ring != ring:
+		return &InvalidError{"Record.ID", "belongs to another ring"}
+	case slices.ContainsFunc(earlier, func(e keys.Record) bool { return e.ID == r.ID }):
+		return &InvalidError{"Record.ID", "is there twice"}
+	}
+	return nil
+}
+
+// copyRecord copies what a record points to. Times become whole seconds of UTC,
+// as every other store would give them back.
+func copyRecord(r keys.Record) keys.Record {
+	r.Created, r.Changed = time.Unix(r.Created.Unix(), 0).UTC(), time.Unix(r.Changed.Unix(), 0).UTC()
+	r.Wrapped = slices.Clone(r.Wrapped)
+	for i := range r.Wrapped {
+		r.Wrapped[i].Bytes = bytes.Clone(r.Wrapped[i].Bytes)
+	}
+	return r
+}

@@ -1,0 +1,113 @@
+package store
+
+import "github.com/cardseal/cardseal/crypto/envelope"
+
+// ScopeID is a repository's immutable scope: 16 random bytes.
+type ScopeID [16]byte
+
+// JobID names a resumable job: a keyed digest, chosen by the caller.
+type JobID [32]byte
+
+// Status is where a token is in its life. The zero value is invalid.
+type Status uint8
+
+const (
+	Active    Status = iota + 1
+	Suspended        // cannot be used to get the card; can come back
+	Deleted          // a tombstone: Scope, Token, Version, Status and Order alone are kept, whatever the write holds
+)
+
+// Row is one token with all that is stored of it. Text compares byte for byte.
+// Times are Unix milliseconds, 0 for none.
+type Row struct {
+	Scope    ScopeID
+	Token    string
+	Version  uint64 // 1 when first written, one more with each write
+	RecordID envelope.RecordID
+	Status   Status
+
+	BIN       string // at most 8 digits
+	LastFour  string
+	PANLength uint8
+	Network   string // the brand table's name for the network
+	Brand     string
+	Local     string // local brand, empty where none is known
+	Funding   string
+	Expiry    uint16 // of the card: year - 2000 times 100 plus month (2612), 0 for none
+	Invalid   bool   // an account updater said the details are no longer good
+	Verified  uint8  // result of the last verification, as the repository numbers them
+
+	Created   int64
+	Updated   int64
+	UpdatedBy string // merchant or actor, never cardholder data
+	LastUsed  int64
+	Expires   int64 // when the token ceases to resolve
+
+	Sealed []Sealed     // at most one per field, ascending by Field
+	Index  []IndexValue // every live version of the card's index value
+	Order  string       // the ordered column; empty where the strategy needs none
+}
+
+// Sealed is one sealed value of a row.
+type Sealed struct {
+	Field      byte   // the field's number in the record's additional data
+	Generation uint64 // likewise; raised whenever the value changes
+	Record     []byte // a sealed record in stored mode, format 1
+}
+
+// IndexValue is a keyed digest of a card number under one index key.
+type IndexValue struct {
+	Key   envelope.KeyID
+	Value [32]byte
+}
+
+// Write asks for a row to become Row. Row.Version is the version it replaces: 0
+// for a new token. The stored version is one higher.
+type Write struct {
+	Row    Row
+	Unique bool  // an index value that another token of the scope holds refuses the write
+	Once   *Once // remembers the call for its repetition
+}
+
+// Once makes a write happen once per idempotency key and scope. Both digests are
+// keyed. A remembered key is forgotten when its time is up or its token is a
+// tombstone; it may then be taken anew.
+type Once struct {
+	Key   [32]byte // of caller and idempotency key
+	Input [32]byte // of what was asked for
+	Now   int64    // Unix milliseconds, the caller's clock
+	Until int64    // remembered while Now is before it
+}
+
+// Result says what became of a write. The zero value is invalid.
+type Result uint8
+
+const (
+	Written    Result = iota + 1
+	CardExists        // Unique, and another token holds an index value: Outcome.Token
+	TokenTaken        // a new token that exists already, tombstones included
+	Replayed          // Once.Key is known: Outcome.Token and Outcome.Input
+	Stale             // the row does not have the version named, or is not there, or is a tombstone
+	Fenced            // a sealed value's key has no open fence: Outcome.Key
+)
+
+// Outcome is what a store answers for one write.
+type Outcome struct {
+	Result Result
+	Token  string
+	Input  [32]byte
+	Key    envelope.KeyID
+}
+
+// Job is the state of a resumable job, stored in the transaction of a Write.
+type Job struct {
+	ID    JobID
+	State []byte
+}
+
+// Repository is a repository's stored configuration; Config is opaque here.
+type Repository struct {
+	Scope  ScopeID
+	Name   string
+	Config []byte
+}
