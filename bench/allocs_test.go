@@ -1,0 +1,40 @@
+//go:build !race
+
+package bench
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cardseal/cardseal/crypto/blindindex"
+	"github.com/cardseal/cardseal/tokenize/card"
+	"github.com/cardseal/cardseal/tokenize/generate"
+	"github.com/cardseal/cardseal/tokenize/seal"
+)
+
+// An allocation on a hot path is a defect.
+func TestHotPathsDoNotAllocate(t *testing.T) {
+	ctx, pan, id := context.Background(), testPAN(t), seal.NewRecordID()
+	s := seal.New(newManager(t), "bench")
+	record, err := s.SealPAN(ctx, nil, pan, id)
+	require.NoError(t, err)
+	x, err := blindindex.New(make([]byte, 32), "index")
+	require.NoError(t, err)
+	dst := make([]byte, 0, 256)
+	for name, path := range map[string]func(){
+		"seal":        func() { _, err = s.SealPAN(ctx, dst, pan, id) },
+		"open":        func() { sinkP, err = s.OpenPAN(ctx, record, id) },
+		"blind index": func() { x.Append(dst, pan16) },
+		"Luhn":        func() { sinkB = card.Luhn(pan16) },
+		"check digit": func() { sinkC, err = card.CheckDigit(pan16[:15]) },
+		"brand":       func() { sinkN = card.NetworkOf(pan16) },
+		"mask":        func() { sinkD = card.AppendMasked(dst, pan16, card.Mask64) },
+		"parse":       func() { sinkP, err = card.ParsePAN(pan16) },
+		"token":       func() { generate.AppendRandomWithLuhn(dst) },
+	} {
+		require.Zero(t, testing.AllocsPerRun(1000, path), name)
+		require.NoError(t, err, name)
+	}
+}
