@@ -1,0 +1,142 @@
+package keys
+
+import (
+	"time"
+	"unsafe"
+
+	"github.com/cardseal/cardseal/crypto/envelope"
+)
+
+// What the external tests see of a manager's inside. The tests are external,
+// since the stores they use import this package.
+
+func (m *Manager) ringFor(p Purpose) *ring {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.rings[RingID{Environment: m.o.Environment, Purpose: p}]
+}
+
+// HeldKeys is how many data keys a ring has in memory.
+func HeldKeys(m *Manager, p Purpose) int {
+	r := m.ringFor(p)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.held)
+}
+
+// HeldByScope is the same, seen from a scope whose manager was closed.
+func HeldByScope(s *Scope) int {
+	s.ring.mu.Lock()
+	defer s.ring.mu.Unlock()
+	return len(s.ring.held)
+}
+
+// MissingKeys is how many key IDs a ring remembers as unknown.
+func MissingKeys(m *Manager, p Purpose) int {
+	r := m.ringFor(p)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.missing)
+}
+
+// CachedSealingKey reports whether the ring keeps the sealing key of a record.
+func CachedSealingKey(m *Manager, p Purpose, scope string, record []byte) bool {
+	return m.ringFor(p).opened.Load().Get(record, scope) != nil
+}
+
+// HeldKey reports whether a data key is in memory.
+func HeldKey(m *Manager, p Purpose, id KeyID) bool {
+	r := m.ringFor(p)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.held[id] != nil
+}
+
+// Evict drops a data key as a full cache or the end of its life would.
+func Evict(m *Manager, p Purpose, id KeyID) {
+	r := m.ringFor(p)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if k := r.held[id]; k != nil {
+		r.drop(k)
+	}
+}
+
+// Peek returns what a data key in memory reveals: nothing once it was wiped.
+func Peek(m *Manager, p Purpose, id KeyID) func() (raw []byte, scopes int) {
+	r := m.ringFor(p)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := r.held[id]
+	return func() ([]byte, int) {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		return k.bytes.Reveal(nil), len(k.scopes)
+	}
+}
+
+// LeaveCounts has the ring's present salt end after n more records.
+func LeaveCounts(m *Manager, p Purpose, n int64) {
+	m.ringFor(p).epoch.Load().reserved.Store(envelope.Limit - n)
+}
+
+// UsedUp returns the news that the ring's present salt is used up.
+func UsedUp(m *Manager, p Purpose) func() {
+	r := m.ringFor(p)
+	e := r.epoch.Load()
+	return func() { r.usedUp(e) }
+}
+
+// CountBlock is how many counts a caller reserves at a time.
+const CountBlock = leaseBlock
+
+// WorkBuffer is what the last Seal or Open on this processor worked in.
+func WorkBuffer(s *Scope) []byte {
+	w := s.ring.work.Get().(*work)
+	defer s.ring.giveBack(w)
+	return append([]byte(nil), w.buf[:cap(w.buf)]...)
+}
+
+// Expire looks at deadlines now, as the watching goroutine does in its time.
+func Expire(m *Manager) {
+	for _, r := range m.snapshot() {
+		r.expire()
+	}
+}
+
+// AgeKey makes a data key in memory older by the wall clock, the monotonic clock
+// or both, as a machine that was suspended or whose clock was set would.
+func AgeKey(m *Manager, p Purpose, id KeyID, wall, monotonic time.Duration) {
+	r := m.ringFor(p)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	age(&r.held[id].loaded, wall, monotonic)
+}
+
+// AgeLease does the same to the moment the store was last read.
+func AgeLease(m *Manager, p Purpose, wall, monotonic time.Duration) {
+	r := m.ringFor(p)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	age(&r.read, wall, monotonic)
+}
+
+// AgeSalt does the same to the moment the salt was drawn.
+func AgeSalt(m *Manager, p Purpose, wall, monotonic time.Duration) {
+	r := m.ringFor(p)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	age(&r.last.born, wall, monotonic)
+}
+
+// age moves the two clocks of a stamp apart, for which package time has no call:
+// the monotonic reading is the second word of a time.Time.
+func age(s *stamp, wall, monotonic time.Duration) {
+	s.at = s.at.Add(-wall)
+	ext := &(*struct {
+		wall uint64
+		ext  int64
+		loc  *time.Location
+	})(unsafe.Pointer(&s.at)).ext
+	*ext += int64(wall - monotonic)
+}
