@@ -1,0 +1,74 @@
+package tokenize
+
+// Permission is what a caller may do; combine with |.
+type Permission uint8
+
+const (
+	MaySave Permission = 1 << iota
+	MayRead
+	MayUpdate
+	MayDelete
+	// MayReveal is needed to get a card number back. Give it to few.
+	MayReveal
+
+	// MayAll is every permission.
+	MayAll = MaySave | MayRead | MayUpdate | MayDelete | MayReveal
+)
+
+// Caller says for whom a call is made. The embedding service has authenticated
+// it. It is part of every call, so that no call is made for nobody; the zero
+// Caller may do nothing.
+type Caller struct {
+	Merchant    string // 1 to 40 of 0-9 a-z A-Z - _, or empty
+	Owner       string // who acts, for the record: at most 255 bytes of printable ASCII
+	Permissions Permission
+}
+
+func (c *Caller) may(p Permission) error {
+	if c.Merchant != "" && !isMerchantID(c.Merchant) {
+		return invalid("merchant", Invalid, "must be 1 to 40 of 0-9 a-z A-Z - _")
+	}
+	if !isPrintable(c.Owner, 255) {
+		return invalid("owner", Invalid, "must be at most 255 bytes of printable ASCII")
+	}
+	if c.Permissions&p != p {
+		return rejected("caller", "PERMISSION", ErrPermission)
+	}
+	return nil
+}
+
+// by is who an update is written down to.
+func (c *Caller) by() string {
+	if c.Owner != "" {
+		return c.Owner
+	}
+	return c.Merchant
+}
+
+func isMerchantID(s string) bool {
+	if s == "" || len(s) > 40 {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if !isAlphanumeric(c) && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+func isAlphanumeric(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+func isPrintable(s string, most int) bool {
+	if len(s) > most {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if c < 0x20 || c > 0x7e {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,38 @@
+// Package tokenize is a card vault's repository: it turns card numbers into
+// tokens, keeps the sealed cards behind them, and gives a number back to whom it
+// may be given.
+//
+// A [Vault] is opened over a card store and a [keys.Manager] and holds
+// repositories. A [Repository] has a way to make tokens ([Generation]) and a rule
+// how many a card may have ([Management]). Every call names its [Caller]; the
+// embedding service has authenticated it.
+//
+//	v, err := tokenize.Open(ctx, db.Cards(), m, nil)
+//	repo, err := v.EnsureRepository(ctx, tokenize.Config{ID: "SHOP", Generation: tokenize.RandomWithLuhn, Management: tokenize.UniqueCard})
+//	d, err := repo.Save(ctx, tokenize.SaveRequest{Caller: me, Card: card.Details{Number: pan}})
+//	full, err := repo.Reveal(ctx, me, d.Token, "settlement")
+//
+// # What is stored
+//
+// In clear: token, BIN, last four, brand, expiry, states and times, so that a Get
+// makes no KMS call. Sealed: the card number and the holder. A card is found by
+// its number through a blind index, an HMAC under a key of its own (PCI DSS
+// 3.5.1.1). No unkeyed digest of any input is stored.
+//
+// # Promises
+//
+// Which token a card gets is decided in one transaction of the store: a token is
+// never given out twice, deleted ones included, and in a UniqueCard repository a
+// card never has two. An error of a save means that nothing was written, but for
+// [ErrOutcomeUnknown] (repeat the call with its idempotency key) and [ErrAudit]. A
+// bad request in a batch is in its own result and stops no other.
+//
+// # Limits
+//
+// Whoever may save and knows a card's first six and last four digits can find
+// the rest by trying: results say whether a card was known. It cannot be closed;
+// [Options.SaveLimit] is the place to slow it down, and events tell.
+//
+// Everything is safe for concurrent use. Errors are [*Error]; none carries a
+// card number, a code, a token or a key.
+package tokenize

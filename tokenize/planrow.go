@@ -1,0 +1,232 @@
+package tokenize
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/cardseal/cardseal/crypto/envelope"
+	"github.com/cardseal/cardseal/tokenize/card"
+	"github.com/cardseal/cardseal/tokenize/generate"
+	"github.com/cardseal/cardseal/tokenize/seal"
+	"github.com/cardseal/cardseal/tokenize/store"
+)
+
+// lastUsedStep is how often a use alone is written down.
+const lastUsedStep = time.Minute
+
+// create plans a new token.
+func (b *batch) create(ctx context.Context, i int) error {
+	q, p, r := &b.reqs[i], &b.prep[i], b.r
+	if r.c.RequireExpiry && q.Card.Expiry.IsZero() {
+		return invalid(card.FieldExpiry, Missing, "is demanded in this repository")
+	}
+	pan := q.Card.Number
+	// Token, BIN, last four and mask lie in one piece of memory.
+	var buf [64 + 8 + 4 + card.MaxLen]byte
+	text := append(buf[:0], q.Token...)
+	var err error
+	if q.Token == "" {
+		if text, err = b.drawToken(ctx, text, pan); err != nil {
+			return err
+		}
+	}
+	n := len(text)
+	text = appendBIN(text, pan)
+	bin := len(text)
+	text = append(text, pan.LastFour()...)
+	four := len(text)
+	text = pan.AppendMasked(text, r.c.Masking)
+	s := string(text)
+
+	ms := b.now.UnixMilli()
+	w := b.add(i)
+	w.Row = store.Row{
+		Scope: r.scope, Token: s[:n], RecordID: envelope.NewRecordID(), Status: store.Active,
+		BIN: s[n:bin], LastFour: s[bin:four], PANLength: uint8(pan.Len()),
+		Network: p.bins.Network, Brand: p.bins.Brand.String(), Funding: p.bins.Funding.String(),
+		Local:  p.bins.LocalBrand.String(),
+		Expiry: expiryNumber(q.Card.Expiry), Verified: uint8(p.verified),
+		Created: ms, Updated: ms, UpdatedBy: q.Caller.by(), LastUsed: ms,
+	}
+	row := &w.Row
+	if r.c.Generation == Preserve64 {
+		row.Order, _ = generate.Order(row.Token)
+	}
+	row.Sealed, row.Index = b.slots(i)
+	row.Index[0] = p.index
+	if err := b.sealInto(ctx, row, &q.Card); err != nil {
+		b.takeBack()
+		return err
+	}
+	at := moment(ms)
+	b.res[i].Details = Details{
+		Token: row.Token, Repository: r.c.ID, Status: Active, Valid: true, Outcome: Created,
+		Verified: p.verified, Brand: p.bins.Brand, Scheme: p.bins.Brand.Scheme(),
+		LocalBrand: p.bins.LocalBrand, Funding: p.bins.Funding,
+		BIN: row.BIN, LastFour: row.LastFour, Masked: s[four:], Expiry: q.Card.Expiry,
+		Version: 1, Created: at, Updated: at, UpdatedBy: row.UpdatedBy, LastUsed: at,
+		CorrelationID: q.CorrelationID,
+	}
+	b.overlay(w)
+	return nil
+}
+
+// appendBIN appends the leading digits that may be kept in clear beside the last
+// four: what FAQ 1091 allows for the number's network and length.
+func appendBIN(dst []byte, pan card.PAN) []byte {
+	prefix := pan.Prefix()
+	return append(dst, prefix[:pan.Network().Truncation(pan.Len()).First]...)
+}
+
+// update plans a change of an existing token. Where nothing would change but the
+// time of last use, and that was written down within the minute, it plans none.
+func (b *batch) update(ctx context.Context, i int, row store.Row) error {
+	q, p, r := &b.reqs[i], &b.prep[i], b.r
+	old := row
+	outcome := Existing
+	newNumber := p.hasNumber && !slices.Contains(row.Index, p.index)
+	if newNumber && r.c.Generation == Preserve64 {
+		return &Error{Cause: RequestRejected, Field: card.FieldNumber, Kind: Invalid, SupportCode: "NUMBER_FIXED",
+			Explanation: "of a PRESERVE_6_4 token cannot change"}
+	}
+	if newNumber {
+		pan := q.Card.Number
+		row.BIN, row.LastFour, row.PANLength = string(appendBIN(nil, pan)), pan.LastFour(), uint8(pan.Len())
+		row.Network, row.Brand, row.Funding = p.bins.Network, p.bins.Brand.String(), p.bins.Funding.String()
+		row.Local = p.bins.LocalBrand.String()
+		row.Index = []store.IndexValue{p.index}
+	}
+	if newNumber || q.Card.Holder != "" {
+		row.Sealed = slices.Clone(row.Sealed)
+		change := card.Details{Holder: q.Card.Holder}
+		if newNumber {
+			change.Number = q.Card.Number
+		}
+		if err := b.sealInto(ctx, &row, &change); err != nil {
+			return err
+		}
+		outcome = Updated
+	}
+	if e := expiryNumber(q.Card.Expiry); e != 0 && e != row.Expiry {
+		row.Expiry, outcome = e, Updated
+	}
+	if r.c.RequireExpiry && row.Expiry == 0 {
+		return invalid(card.FieldExpiry, Missing, "is demanded in this repository")
+	}
+	if row.Invalid {
+		row.Invalid, outcome = false, Updated
+	}
+	if p.hasNumber && row.Verified != uint8(p.verified) {
+		row.Verified, outcome = uint8(p.verified), Updated
+	}
+	ms := b.now.UnixMilli()
+	if outcome == Updated {
+		row.Updated, row.UpdatedBy = ms, q.Caller.by()
+	}
+	used := ms-old.LastUsed >= lastUsedStep.Milliseconds()
+	if used {
+		row.LastUsed = ms
+	}
+	b.res[i].Details = b.result(q, &row, outcome)
+	if outcome == Updated || used || p.hasOnce {
+		w := b.add(i)
+		w.Row = row
+		b.res[i].Details.Version = row.Version + 1
+		b.overlay(w)
+	}
+	return nil
+}
+
+// sealInto seals a card's number and holder, where given, into a row, in place of
+// the values there, each under its next generation.
+func (b *batch) sealInto(ctx context.Context, row *store.Row, c *card.Details) error {
+	if !c.Number.IsZero() {
+		s := field(row, seal.PAN)
+		from := len(b.sealed)
+		out, err := b.r.sealer.SealNumber(ctx, b.sealed, seal.PAN, c.Number, bound(row, s))
+		if err != nil {
+			return err
+		}
+		b.sealed = out
+		s.Record = out[from:len(out):len(out)]
+	}
+	if c.Holder != "" {
+		s := field(row, seal.Holder)
+		out, err := b.r.sealer.SealText(ctx, nil, seal.Holder, c.Holder, bound(row, s))
+		if err != nil {
+			return err
+		}
+		s.Record = out
+	}
+	return nil
+}
+
+// bound is what a sealed value of a row is bound to. The token is part of it:
+// record ID and sealed value lie side by side, and whoever writes to the store
+// could move both to another token.
+func bound(row *store.Row, s *store.Sealed) *seal.Binding {
+	return &seal.Binding{Record: row.RecordID, Owner: row.Token, Generation: s.Generation}
+}
+
+// field returns the row's entry for a field, made if need be, with its
+// generation raised. Entries are in the order of their fields.
+func field(row *store.Row, f seal.Field) *store.Sealed {
+	i := 0
+	for ; i < len(row.Sealed) && row.Sealed[i].Field <= byte(f); i++ {
+		if row.Sealed[i].Field == byte(f) {
+			row.Sealed[i].Generation++
+			return &row.Sealed[i]
+		}
+	}
+	row.Sealed = slices.Insert(row.Sealed, i, store.Sealed{Field: byte(f), Generation: 1})
+	return &row.Sealed[i]
+}
+
+// add plans a write for a request. Its row is filled in place: rows are large.
+func (b *batch) add(i int) *store.Write {
+	b.writes, b.from = append(b.writes, store.Write{}), append(b.from, i)
+	w := &b.writes[len(b.writes)-1]
+	w.Unique = b.r.c.Management == UniqueCard
+	if b.prep[i].hasOnce {
+		w.Once = &b.prep[i].once
+	}
+	return w
+}
+
+// takeBack undoes the last add.
+func (b *batch) takeBack() {
+	n := len(b.writes) - 1
+	b.writes[n] = store.Write{}
+	b.writes, b.from = b.writes[:n], b.from[:n]
+}
+
+// overlay lays a planned row over what the store said, for the requests behind
+// it.
+func (b *batch) overlay(w *store.Write) {
+	if len(b.reqs) == 1 {
+		return
+	}
+	row := w.Row
+	row.Version++
+	b.rows[row.Token] = row
+	if len(row.Index) > 0 {
+		b.cards[row.Index[0].Value] = row.Token
+	}
+}
+
+// slots are a new row's sealed values, empty with room for number and holder, and
+// its index value: parts of two pieces of memory for the whole batch.
+func (b *batch) slots(i int) ([]store.Sealed, []store.IndexValue) {
+	if n := len(b.reqs); len(b.index) < n {
+		b.fields, b.index = make([]store.Sealed, 2*n), make([]store.IndexValue, n)
+	}
+	return b.fields[2*i : 2*i : 2*i+2], b.index[i : i+1 : i+1]
+}
+
+// result is the row as it will be, told to the caller.
+func (b *batch) result(q *SaveRequest, row *store.Row, o SaveOutcome) Details {
+	d := b.r.details(row)
+	d.Outcome, d.CorrelationID = o, q.CorrelationID
+	return d
+}

@@ -1,0 +1,187 @@
+package tokenize
+
+import (
+	"context"
+	"encoding/hex"
+
+	"github.com/cardseal/cardseal/tokenize/audit"
+	"github.com/cardseal/cardseal/tokenize/card"
+	"github.com/cardseal/cardseal/tokenize/generate"
+	"github.com/cardseal/cardseal/tokenize/seal"
+	"github.com/cardseal/cardseal/tokenize/store"
+)
+
+// Get returns what may be known of a token without its card: no KMS call is
+// made. A deleted token has its status alone.
+func (r *Repository) Get(ctx context.Context, c Caller, token string) (Details, error) {
+	if err := c.may(MayRead); err != nil {
+		return Details{}, err
+	}
+	row, err := r.row(ctx, token)
+	if err != nil {
+		return Details{}, err
+	}
+	return r.details(&row), nil
+}
+
+// row fetches a token's row, or says that there is none.
+func (r *Repository) row(ctx context.Context, token string) (store.Row, error) {
+	if !generate.Valid(r.c.Generation, token) {
+		return store.Row{}, r.unknownToken()
+	}
+	rows, err := r.v.cards.Get(ctx, r.scope, []string{token})
+	if err != nil {
+		return store.Row{}, wrap(err)
+	}
+	if rows[0].Version == 0 {
+		return store.Row{}, r.unknownToken()
+	}
+	return rows[0], nil
+}
+
+// unknownDigest stands for a token that was not found, in 32 hexadecimal digits.
+func (r *Repository) unknownDigest(l *lookup, token string) string {
+	d := l.digest("unknown token", []byte(token))
+	return hex.EncodeToString(d[:16])
+}
+
+// Revealed is what revealing one token of a batch came to: Card, or Err.
+type Revealed struct {
+	Card card.Details
+	Err  *Error
+}
+
+// Reveal gives back the card behind a token: number, expiry and holder. The
+// caller needs [MayReveal] and states a reason of 1 to 255 bytes of printable
+// ASCII, which is recorded. Without a record of it nothing is given out.
+func (r *Repository) Reveal(ctx context.Context, c Caller, token, reason string) (card.Details, error) {
+	out, err := r.RevealBatch(ctx, c, []string{token}, reason)
+	if err != nil {
+		return card.Details{}, err
+	}
+	if out[0].Err != nil {
+		return card.Details{}, out[0].Err
+	}
+	return out[0].Card, nil
+}
+
+// RevealBatch is Reveal for many tokens. A token that cannot be revealed is in
+// its own result; an error means that nothing was given out.
+func (r *Repository) RevealBatch(ctx context.Context, c Caller, tokens []string, reason string) ([]Revealed, error) {
+	err := c.may(MayReveal)
+	switch {
+	case err != nil:
+	case reason == "":
+		err = invalid("reason", Missing, "is needed")
+	case !isPrintable(reason, 255):
+		err = invalid("reason", Invalid, "must be 1 to 255 bytes of printable ASCII")
+	}
+	if err != nil {
+		refused := audit.Event{Action: audit.Reveal, Outcome: audit.Refused, Repository: r.c.ID, Field: wrap(err).Field}
+		if c.may(0) == nil { // a malformed caller is not written down
+			refused.Merchant, refused.Owner = c.Merchant, c.Owner
+		}
+		if err := r.v.record(ctx, refused); err != nil {
+			return nil, err
+		}
+		return nil, err
+	}
+	out := make([]Revealed, len(tokens))
+	rows, err := r.rows(ctx, tokens)
+	if err != nil {
+		return nil, err
+	}
+	for i := range tokens {
+		if rows[i].Version == 0 {
+			out[i].Err = r.unknownToken()
+			continue
+		}
+		if out[i].Card, err = r.open(ctx, &rows[i]); err != nil {
+			out[i].Err = wrap(err)
+		}
+	}
+	if err := r.recordReveal(ctx, c, tokens, reason, rows, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// rows fetches many rows; what cannot be a token is not asked for.
+func (r *Repository) rows(ctx context.Context, tokens []string) ([]store.Row, error) {
+	asked, at := make([]string, 0, len(tokens)), make([]int, 0, len(tokens))
+	for i, t := range tokens {
+		if generate.Valid(r.c.Generation, t) {
+			asked, at = append(asked, t), append(at, i)
+		}
+	}
+	got, err := r.v.cards.Get(ctx, r.scope, asked)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	rows := make([]store.Row, len(tokens))
+	for k, i := range at {
+		rows[i] = got[k]
+	}
+	return rows, nil
+}
+
+// open opens the sealed values of a row.
+func (r *Repository) open(ctx context.Context, row *store.Row) (card.Details, error) {
+	var d card.Details
+	switch row.Status {
+	case store.Active:
+	case store.Deleted:
+		return d, &Error{Cause: RequestRejected, Field: "token", Kind: Invalid, SupportCode: "DELETED",
+			Explanation: trim(ErrTokenDeleted), err: ErrTokenDeleted}
+	default:
+		return d, &Error{Cause: RequestRejected, Field: "token", Kind: Invalid, SupportCode: "SUSPENDED",
+			Explanation: "is suspended"}
+	}
+	for i := range row.Sealed {
+		s := &row.Sealed[i]
+		var err error
+		switch seal.Field(s.Field) {
+		case seal.PAN:
+			d.Number, err = r.sealer.OpenNumber(ctx, s.Record, seal.PAN, bound(row, s))
+		case seal.Holder:
+			d.Holder, err = r.sealer.OpenText(ctx, s.Record, seal.Holder, bound(row, s))
+		}
+		if err != nil {
+			return card.Details{}, err
+		}
+	}
+	if d.Number.IsZero() {
+		return card.Details{}, damaged("a row has no card number")
+	}
+	d.Expiry = expiryOf(row.Expiry)
+	return d, nil
+}
+
+// recordReveal writes down who is about to see what.
+func (r *Repository) recordReveal(ctx context.Context, c Caller, tokens []string, reason string, rows []store.Row, out []Revealed) error {
+	if r.v.o.Audit == nil {
+		return nil
+	}
+	l, err := r.keyed(ctx)
+	if err != nil {
+		return err
+	}
+	events := make([]audit.Event, len(tokens))
+	for i := range events {
+		e := &events[i]
+		*e = audit.Event{
+			Action: audit.Reveal, Outcome: audit.Done, Repository: r.c.ID,
+			Merchant: c.Merchant, Owner: c.Owner, Reason: reason, Token: rows[i].Token,
+		}
+		if rows[i].Version == 0 {
+			e.Unknown = r.unknownDigest(l, tokens[i])
+		}
+		if out[i].Err != nil {
+			e.Outcome, e.Field = audit.Refused, out[i].Err.Field
+			if serverSide(out[i].Err) {
+				e.Outcome = audit.Failed
+			}
+		}
+	}
+	return r.v.record(ctx, events...)
+}

@@ -1,0 +1,224 @@
+package tokenize
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"github.com/cardseal/cardseal/tokenize/card"
+	"github.com/cardseal/cardseal/tokenize/generate"
+	"github.com/cardseal/cardseal/tokenize/store"
+)
+
+// SaveRequest asks for a card to be stored, or for a token's details to be
+// changed.
+type SaveRequest struct {
+	Caller Caller
+	// IdempotencyKey makes the call happen once however often it is sent: for 30
+	// days, or until the token is deleted, the first answer comes again. Up to
+	// 255 bytes; empty for none.
+	IdempotencyKey string
+	// Token names an existing token to update. In a MerchantProvided repository
+	// it is the token to create or update, and required.
+	Token string
+	// CreateOnly refuses a Token that exists. ExpectVersion, where not 0, refuses
+	// one that has another version.
+	CreateOnly    bool
+	ExpectVersion uint64
+	// Card is what to store. Number may be missing for an existing token.
+	// Security codes are not stored by a repository and are refused.
+	Card card.Details
+	// Verification stands in for the repository's own where it is not 0.
+	Verification  Verification
+	CorrelationID string // up to 255 bytes of printable ASCII, echoed
+
+	update bool // made by Update: the token must exist
+}
+
+// SaveResult is what became of one request: Details, or Err.
+type SaveResult struct {
+	Details Details
+	Err     *Error
+}
+
+// maxCorrelation is the longest correlation ID in bytes.
+const maxCorrelation = 255
+
+// onceLife is how long an idempotency key is remembered.
+const onceLife = 30 * 24 * time.Hour
+
+// prepared is a request that was found well formed, and what follows from it
+// alone.
+type prepared struct {
+	hasNumber bool
+	bins      card.BINDetails
+	index     store.IndexValue
+	verified  Verified
+	hasOnce   bool
+	once      store.Once
+	asked     bool // the store was asked whether once is known
+}
+
+// prepare checks a request as far as it can be without the store.
+func (r *Repository) prepare(ctx context.Context, l *lookup, q *SaveRequest, p *prepared, now time.Time) error {
+	need := MaySave
+	if q.update || q.Token != "" && r.c.Generation != MerchantProvided {
+		need = MayUpdate
+	}
+	if err := q.Caller.may(need); err != nil {
+		return err
+	}
+	if !isPrintable(q.CorrelationID, maxCorrelation) {
+		return invalid("correlationID", Invalid, "must be at most 255 bytes of printable ASCII")
+	}
+	if len(q.IdempotencyKey) > 255 {
+		return invalid("idempotencyKey", Invalid, "must be at most 255 bytes")
+	}
+	if !q.Card.Code.IsZero() {
+		return invalid(card.FieldCode, Unsupported, "is not stored with a card")
+	}
+	if q.Card.Currency != "" {
+		return invalid(card.FieldCurrency, Unsupported, "serves acquirer verification alone")
+	}
+	if err := q.Card.Validate(); err != nil {
+		return err
+	}
+	p.hasNumber = !q.Card.Number.IsZero()
+	if q.update && q.Token == "" {
+		return invalid("token", Missing, "is needed")
+	}
+	if !p.hasNumber && (q.Token == "" || q.CreateOnly) {
+		return invalid(card.FieldNumber, Missing, "is needed for a new token")
+	}
+	if p.hasNumber {
+		if err := r.prepareNumber(ctx, l, q, p); err != nil {
+			return err
+		}
+	}
+	if err := r.checkToken(q); err != nil {
+		return err
+	}
+	if q.IdempotencyKey != "" {
+		p.hasOnce = true
+		p.once = store.Once{
+			Key:   l.digest("once", []byte(q.Caller.Merchant), []byte(q.IdempotencyKey)),
+			Input: l.input(q),
+			Now:   now.UnixMilli(), Until: now.Add(onceLife).UnixMilli(),
+		}
+	}
+	return nil
+}
+
+// prepareNumber verifies a card number and computes its index value.
+func (r *Repository) prepareNumber(ctx context.Context, l *lookup, q *SaveRequest, p *prepared) error {
+	pan := q.Card.Number
+	p.bins = r.bins(pan)
+	verification := q.Verification
+	if verification == 0 {
+		verification = r.c.Verification
+	}
+	switch verification {
+	case None:
+		p.verified = NotVerified
+	case Basic:
+		if err := pan.Check(r.v.o.BINTable); err != nil {
+			return err
+		}
+		p.verified = BasicSuccessful
+	default:
+		return invalid("verification", Unsupported, "is not a known strategy")
+	}
+	if r.c.Generation == Preserve64 {
+		var digits [card.MaxLen]byte
+		_, err := generate.Space64Of(pan.AppendDigits(digits[:0]))
+		clear(digits[:])
+		if err != nil {
+			return err
+		}
+	}
+	if limit := r.v.o.SaveLimit; limit != nil {
+		if err := limit(ctx, q.Caller, pan.BIN(), pan.LastFour()); err != nil {
+			return &Error{Cause: ServerBusy, SupportCode: "SAVE_LIMIT", Explanation: "too many saves", err: err}
+		}
+	}
+	p.index = l.of(pan)
+	return nil
+}
+
+// checkToken refuses a token that cannot be one. It must not be echoed: callers
+// pass card numbers where tokens belong.
+func (r *Repository) checkToken(q *SaveRequest) error {
+	if r.c.Generation != MerchantProvided {
+		if q.Token == "" {
+			if q.ExpectVersion != 0 || q.CreateOnly {
+				return invalid("token", Missing, "is needed to name a version or to create only")
+			}
+			return nil
+		}
+		if q.CreateOnly {
+			return invalid("createOnly", Unsupported, "serves tokens that the caller provides")
+		}
+		if !generate.Valid(r.c.Generation, q.Token) {
+			return r.unknownToken()
+		}
+		return nil
+	}
+	if q.Token == "" {
+		return invalid("token", Missing, "has to be provided in this repository")
+	}
+	var digits [card.MaxLen]byte
+	pan := q.Card.Number.AppendDigits(digits[:0])
+	defer clear(digits[:])
+	return generate.CheckMerchantToken(q.Token, pan, r.looksLikePAN)
+}
+
+// looksLikePAN asks the embedder's BIN table as well as the built-in one.
+func (r *Repository) looksLikePAN(digits []byte) bool {
+	if card.LooksLikePAN(digits) {
+		return true
+	}
+	pan, err := card.ParsePAN(digits)
+	return err == nil && r.v.o.BINTable != nil && pan.Check(r.v.o.BINTable) == nil
+}
+
+func (r *Repository) unknownToken() *Error {
+	return &Error{Cause: InvalidRequest, Field: "token", Kind: Invalid,
+		Explanation: "does not exist in this repository", err: ErrTokenNotFound}
+}
+
+// digest is HMAC-SHA-256 under the index ring's digest key over the use and the
+// parts, each behind a 32-bit length.
+func (l *lookup) digest(use string, parts ...[]byte) (out [32]byte) {
+	var key [32]byte
+	mac := hmac.New(sha256.New, l.digestKey.Reveal(key[:0]))
+	clear(key[:])
+	var size [4]byte
+	for _, part := range append([][]byte{[]byte(use)}, parts...) {
+		binary.BigEndian.PutUint32(size[:], uint32(len(part)))
+		mac.Write(size[:])
+		mac.Write(part)
+	}
+	mac.Sum(out[:0])
+	return out
+}
+
+// input is the digest that tells one request from another under the same
+// idempotency key.
+func (l *lookup) input(q *SaveRequest) [32]byte {
+	var digits [card.MaxLen]byte
+	defer clear(digits[:])
+	return l.digest("input", q.Card.Number.AppendDigits(digits[:0]), []byte(q.Card.Expiry.String()),
+		[]byte(q.Card.Holder), []byte(q.Token), []byte{byte(q.Verification)})
+}
+
+// fault turns an error into a result's. A correlation ID that is not one is not
+// echoed.
+func fault(err error, correlation string) *Error {
+	e := *wrap(err)
+	if isPrintable(correlation, maxCorrelation) {
+		e.CorrelationID = correlation
+	}
+	return &e
+}

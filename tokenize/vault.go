@@ -1,0 +1,201 @@
+package tokenize
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cardseal/cardseal/crypto/envelope"
+	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize/audit"
+	"github.com/cardseal/cardseal/tokenize/card"
+	"github.com/cardseal/cardseal/tokenize/store"
+)
+
+// Options tunes a [Vault]. The zero value is safe.
+type Options struct {
+	// AllowDevelopmentKEK accepts a KEK that is not fit for production, such as a
+	// local key file (PCI DSS 3.6.1.2).
+	AllowDevelopmentKEK bool
+	// Audit receives an event for every save, update, delete and reveal. A
+	// reveal whose event cannot be recorded gives nothing out.
+	Audit audit.Sink
+	// BINTable stands in for the built-in brand table.
+	BINTable card.BINTable
+	// SaveLimit, where given, is asked before every save of a number; an error
+	// refuses it as ServerBusy. It is where guessing through Save is slowed
+	// down. It is called from many goroutines.
+	SaveLimit func(ctx context.Context, c Caller, bin, lastFour string) error
+}
+
+// Vault holds the repositories of one card store.
+type Vault struct {
+	cards store.Cards
+	keys  *keys.Manager
+	o     Options
+
+	fence  atomic.Pointer[envelope.KeyID] // the fence opened last
+	mu     sync.Mutex
+	fences map[envelope.KeyID]bool // fences this process opened
+}
+
+// Open returns a vault over a card store and a key manager. The manager must
+// keep its keys in a store ([keys.Open]): inline keys cannot be retired. A KEK
+// for development is refused unless the options allow it.
+func Open(ctx context.Context, cards store.Cards, m *keys.Manager, o *Options) (*Vault, error) {
+	if cards == nil || m == nil {
+		return nil, invalid("vault", Missing, "needs a card store and a key manager")
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	v := &Vault{cards: cards, keys: m, fences: map[envelope.KeyID]bool{}}
+	if o != nil {
+		v.o = *o
+	}
+	if !m.Stored() {
+		return nil, invalid("keys", Unsupported, "a repository needs a key manager with a key store")
+	}
+	if d, ok := m.KEK().(keys.Development); ok && !v.o.AllowDevelopmentKEK {
+		return nil, &Error{Cause: RequestRejected, Field: "kek", Kind: Unsupported,
+			SupportCode: "DEVELOPMENT_KEK", Explanation: "is for development only: " + d.Development()}
+	}
+	return v, nil
+}
+
+// EnsureRepository returns the repository of that ID, made if there is none. A
+// configuration that differs from the stored one is refused as [ErrConfig].
+func (v *Vault) EnsureRepository(ctx context.Context, c Config) (*Repository, error) {
+	c, err := c.filled()
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := c.encode()
+	if err != nil {
+		return nil, wrap(err)
+	}
+	stored, err := v.find(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	if stored == nil {
+		made := store.Repository{Scope: newScopeID(), Name: c.ID, Config: encoded}
+		got, err := v.cards.CreateRepository(ctx, made)
+		if err != nil {
+			return nil, wrap(err)
+		}
+		stored = &got
+		if got.Scope == made.Scope {
+			err := v.record(ctx, audit.Event{Action: audit.Create, Outcome: audit.Created, Repository: c.ID})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	if !bytes.Equal(stored.Config, encoded) {
+		return nil, rejected("repository", "CONFIG", ErrConfig)
+	}
+	return v.repository(stored)
+}
+
+// Repository returns the repository of that ID, which must exist.
+func (v *Vault) Repository(ctx context.Context, id string) (*Repository, error) {
+	stored, err := v.find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if stored == nil {
+		return nil, &Error{Cause: InvalidRequest, Field: "repository", Kind: Invalid,
+			Explanation: "does not exist", err: store.ErrNotFound}
+	}
+	return v.repository(stored)
+}
+
+// Repositories lists the configurations of all repositories by ID.
+func (v *Vault) Repositories(ctx context.Context) ([]Config, error) {
+	all, err := v.cards.Repositories(ctx)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	configs := make([]Config, len(all))
+	for i := range all {
+		if configs[i], err = decodeConfig(all[i].Config); err != nil {
+			return nil, damaged("stored configuration cannot be read")
+		}
+	}
+	return configs, nil
+}
+
+func (v *Vault) find(ctx context.Context, id string) (*store.Repository, error) {
+	all, err := v.cards.Repositories(ctx)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	for i := range all {
+		if all[i].Name == id {
+			return &all[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// openFence makes the fence row of a data key, once per process.
+func (v *Vault) openFence(ctx context.Context, id envelope.KeyID) error {
+	// Nearly always it is the active key's, opened long ago.
+	if last := v.fence.Load(); last != nil && *last == id {
+		return nil
+	}
+	v.mu.Lock()
+	opened := v.fences[id]
+	v.mu.Unlock()
+	if !opened {
+		if err := v.cards.OpenFence(ctx, id); err != nil {
+			return wrap(err)
+		}
+		v.mu.Lock()
+		v.fences[id] = true
+		v.mu.Unlock()
+	}
+	v.fence.Store(&id)
+	return nil
+}
+
+// forgetFence makes the next write under a data key open its fence anew.
+func (v *Vault) forgetFence(id envelope.KeyID) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.fences, id)
+	v.fence.Store(nil)
+}
+
+// record hands events to the sink.
+func (v *Vault) record(ctx context.Context, events ...audit.Event) error {
+	if v.o.Audit == nil || len(events) == 0 {
+		return nil
+	}
+	now := time.Now().UTC()
+	for i := range events {
+		events[i].Time = now
+	}
+	if err := v.o.Audit.Record(ctx, events); err != nil {
+		return &Error{Cause: ServerFailed, SupportCode: "AUDIT", Explanation: trim(ErrAudit),
+			err: fmt.Errorf("%w: %w", ErrAudit, err)}
+	}
+	return nil
+}
+
+// newScopeID is a random UUID of version 4.
+func newScopeID() (id store.ScopeID) {
+	rand.Read(id[:])
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+func damaged(what string) *Error {
+	return &Error{Cause: ServerFailed, SupportCode: "STORE_DAMAGED", Explanation: what, err: store.ErrCorrupt}
+}
