@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+
+	"github.com/cardseal/cardseal/cmd/cardseal/internal/vaultdir"
+	"github.com/cardseal/cardseal/tokenize"
+)
+
+// defaultRepository is used where no repository is named.
+const defaultRepository = "DEFAULT"
+
+// locate finds the vault's folder.
+func (a *app) locate() (dir string, named bool, err error) {
+	dir, named, err = vaultdir.Locate(a.dir)
+	if err != nil {
+		err = &failure{err.Error()}
+	}
+	return dir, named, err
+}
+
+// open opens the vault, which must be there.
+func (a *app) open(ctx context.Context) (*vaultdir.Vault, error) {
+	dir, _, err := a.locate()
+	if err != nil {
+		return nil, err
+	}
+	return a.openAt(ctx, dir)
+}
+
+func (a *app) openAt(ctx context.Context, dir string) (*vaultdir.Vault, error) {
+	v, err := vaultdir.Open(ctx, dir, &vaultdir.OpenOptions{Passphrase: a.passphrase(ctx, false), Warn: a.warn})
+	return v, inFolder(dir, err)
+}
+
+// inFolder words the errors of opening a vault.
+func inFolder(dir string, err error) error {
+	if errors.Is(err, vaultdir.ErrMissing) {
+		return &failure{fmt.Sprintf("there is no vault in %s; cardseal init makes one", dir)}
+	}
+	if errors.Is(err, vaultdir.ErrExists) {
+		return &failure{dir + " already holds a vault"}
+	}
+	if e, ok := errors.AsType[*vaultdir.SettingsError](err); ok {
+		return &failure{e.Error()}
+	}
+	return err
+}
+
+// openOrMake opens the vault, and makes the default one on first use. A folder
+// that somebody named must hold one.
+func (a *app) openOrMake(ctx context.Context) (*vaultdir.Vault, error) {
+	dir, named, err := a.locate()
+	if err != nil {
+		return nil, err
+	}
+	if _, _, _, err := vaultdir.Find(dir); errors.Is(err, vaultdir.ErrMissing) && !named {
+		made, err := vaultdir.Make(ctx, dir, &vaultdir.MakeOptions{})
+		if err != nil {
+			return nil, inFolder(dir, err)
+		}
+		a.warn(fmt.Sprintf("made a vault in %s, its key in %s", made.Dir, made.Key))
+	}
+	return a.openAt(ctx, dir)
+}
+
+// repository finds a repository that must be there.
+func repository(ctx context.Context, v *vaultdir.Vault, id string) (*tokenize.Repository, error) {
+	if id == "" {
+		id = defaultRepository
+	}
+	return v.Vault.Repository(ctx, id)
+}
+
+// actorOf is who is written down as having done it: who was named, else the user
+// of the operating system.
+func actorOf(named string) (string, error) {
+	if named == "" {
+		if u, err := user.Current(); err == nil {
+			named = u.Username
+		} else {
+			named = os.Getenv("USER")
+		}
+	}
+	for _, c := range []byte(named) {
+		if c < 0x20 || c > 0x7e {
+			return "", usagef("--actor must be printable ASCII")
+		}
+	}
+	if len(named) > 255 {
+		return "", usagef("--actor must be at most 255 bytes")
+	}
+	return named, nil
+}

@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cardseal/cardseal/tokenize"
+	"github.com/cardseal/cardseal/tokenize/card"
+)
+
+func (a *app) repoCommand() *cobra.Command {
+	return group("repo", "Repositories and their configuration",
+		"  cardseal repo create SHOP --generation PRESERVE_6_4 --management UNIQUE_TOKEN\n  cardseal repo list --json",
+		a.repoCreate(), a.repoList(), a.repoShow())
+}
+
+func (a *app) repoCreate() *cobra.Command {
+	var generation, management, verification, masking string
+	var expiry, asJSON bool
+	c := &cobra.Command{
+		Use:   "create ID",
+		Short: "Make a repository; its configuration never changes",
+		Long: `create makes a repository. One that exists with the same configuration is no
+error; with another one it is.
+
+  RANDOM_WITH_LUHN   16 random digits that begin with 9 and pass Luhn
+  PRESERVE_6_4       the card's first six and last four digits; fails Luhn
+  UUID               a random UUID
+  MERCHANT_PROVIDED  the caller of the library supplies the token
+
+  UNIQUE_CARD        a card has one token
+  UNIQUE_TOKEN       every save makes a new token`,
+		Example: `  cardseal repo create SHOP
+  cardseal repo create SHOP-EU --generation UUID --management UNIQUE_TOKEN --masking 0.4`,
+		Args: oneArgument("repository's ID"),
+		RunE: action(func(c *cobra.Command, args []string) error {
+			config := tokenize.Config{ID: args[0], RequireExpiry: expiry}
+			for _, f := range []struct {
+				name, text string
+				parse      func([]byte) error
+			}{
+				{"generation", generation, config.Generation.UnmarshalText},
+				{"management", management, config.Management.UnmarshalText},
+				{"verification", verification, config.Verification.UnmarshalText},
+			} {
+				if err := f.parse([]byte(f.text)); err != nil {
+					return usagef("--%s is not a known word; see --help", f.name)
+				}
+			}
+			var err error
+			if config.Masking, err = card.ParseMask(masking); err != nil {
+				return usagef("--masking %s", err.Error())
+			}
+			v, err := a.open(c.Context())
+			if err != nil {
+				return err
+			}
+			defer v.Close()
+			repo, err := v.Vault.EnsureRepository(c.Context(), config)
+			if err != nil {
+				return err
+			}
+			return closed(v, a.showRepository(repo.Config(), asJSON))
+		}),
+	}
+	flags := c.Flags()
+	flags.StringVar(&generation, "generation", "RANDOM_WITH_LUHN", "how tokens are made")
+	flags.StringVar(&management, "management", "UNIQUE_CARD", "how many tokens a card has")
+	flags.StringVar(&verification, "verification", "BASIC", "how cards are checked: NONE or BASIC")
+	flags.StringVar(&masking, "masking", "6.4", "how many first and last digits are shown")
+	flags.BoolVar(&expiry, "require-expiry", false, "refuse cards without an expiry")
+	flags.BoolVar(&asJSON, "json", false, "one JSON object")
+	return c
+}
+
+func (a *app) repoList() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "list", Short: "List repositories", Example: "  cardseal repo list",
+		Args: noArguments,
+		RunE: action(func(c *cobra.Command, _ []string) error {
+			v, err := a.open(c.Context())
+			if err != nil {
+				return err
+			}
+			defer v.Close()
+			configs, err := v.Vault.Repositories(c.Context())
+			if err != nil {
+				return err
+			}
+			for _, config := range configs {
+				if err := a.showRepository(config, asJSON); err != nil {
+					return err
+				}
+			}
+			return v.Close()
+		}),
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	return c
+}
+
+func (a *app) repoShow() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "show ID", Short: "Show a repository's configuration", Example: "  cardseal repo show SHOP --json",
+		Args: oneArgument("repository's ID"),
+		RunE: action(func(c *cobra.Command, args []string) error {
+			v, err := a.open(c.Context())
+			if err != nil {
+				return err
+			}
+			defer v.Close()
+			repo, err := repository(c.Context(), v, args[0])
+			if err != nil {
+				return err
+			}
+			return closed(v, a.showRepository(repo.Config(), asJSON))
+		}),
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
+	return c
+}
+
+func (a *app) showRepository(c tokenize.Config, asJSON bool) error {
+	if asJSON {
+		return a.printJSON(c)
+	}
+	expiry := ""
+	if c.RequireExpiry {
+		expiry = "  expiry required"
+	}
+	_, err := fmt.Fprintf(a.stdout, "%s  %v  %v  verification %v  masking %v%s\n",
+		c.ID, c.Generation, c.Management, c.Verification, c.Masking, expiry)
+	return err
+}

@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// openTerminal returns the near end of a pseudo-terminal, and what closes it and
+// returns what was shown on it.
+func openTerminal(t *testing.T) (near *os.File, show func() string) {
+	t.Helper()
+	far, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = far.Close() })
+	require.NoError(t, unix.IoctlSetPointerInt(int(far.Fd()), unix.TIOCSPTLCK, 0))
+	n, err := unix.IoctlGetInt(int(far.Fd()), unix.TIOCGPTN)
+	require.NoError(t, err)
+	near, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = near.Close() })
+	return near, func() string {
+		_, err := near.WriteString("end")
+		require.NoError(t, err)
+		buf := make([]byte, 64<<10)
+		m, err := far.Read(buf)
+		require.NoError(t, err)
+		return string(buf[:m])
+	}
+}

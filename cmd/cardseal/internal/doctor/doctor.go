@@ -1,0 +1,154 @@
+// Package doctor looks a vault's folder over and says what it finds in plain
+// words. It reads only, and needs no key.
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/cardseal/cardseal/backends/kek/local"
+	"github.com/cardseal/cardseal/backends/store/bolt"
+	"github.com/cardseal/cardseal/cmd/cardseal/internal/vaultdir"
+	"github.com/cardseal/cardseal/keys"
+)
+
+// Grade is how bad a finding is.
+type Grade string
+
+const (
+	OK   Grade = "ok"
+	Warn Grade = "warn"
+	Fail Grade = "fail"
+)
+
+// Finding is one thing that was looked at.
+type Finding struct {
+	Grade   Grade  `json:"grade"`
+	Subject string `json:"subject"`
+	Text    string `json:"text"`
+}
+
+// Cryptoperiod is how long a data key should seal before it is replaced: a year,
+// within the two that NIST SP 800-57 part 1 allows (PCI DSS 3.7.4 asks for a
+// period per key type).
+const Cryptoperiod = 365 * 24 * time.Hour
+
+// checkup collects findings.
+type checkup struct {
+	dir      string
+	findings []Finding
+}
+
+func (c *checkup) say(g Grade, subject, format string, args ...any) {
+	c.findings = append(c.findings, Finding{g, subject, fmt.Sprintf(format, args...)})
+}
+
+// Examine looks at the vault in a folder. An error ends the examination: what was
+// found before it is returned with it.
+func Examine(ctx context.Context, dir string) ([]Finding, error) {
+	c := &checkup{dir: dir}
+	_, key, path, err := vaultdir.Find(dir)
+	if err != nil {
+		return nil, err
+	}
+	c.say(OK, "settings", "%s can be read", filepath.Join(dir, vaultdir.SettingsFile))
+	c.folder()
+	c.key(ctx, key)
+	c.audit()
+	c.file("store", path, Warn)
+	db, err := bolt.Open(ctx, path, &bolt.Options{ReadOnly: true})
+	if err != nil {
+		return c.findings, err
+	}
+	defer db.Close()
+	c.say(OK, "store", "%s can be read and has a format that this version knows", path)
+	if err := c.repositories(ctx, db.Cards()); err != nil {
+		return c.findings, err
+	}
+	if err := c.ages(ctx, db.Keys(), time.Now()); err != nil {
+		return c.findings, err
+	}
+	return c.findings, db.Close()
+}
+
+func (c *checkup) folder() {
+	info, err := os.Stat(c.dir)
+	switch {
+	case err != nil:
+		c.say(Fail, "folder", "%s cannot be looked at", c.dir)
+	case info.Mode().Perm()&0o022 != 0:
+		c.say(Fail, "folder", "others may write to %s: chmod 700", c.dir)
+	case info.Mode().Perm()&0o055 != 0:
+		c.say(Warn, "folder", "others may look into %s: chmod 700", c.dir)
+	default:
+		c.say(OK, "folder", "%s is for its owner alone", c.dir)
+	}
+}
+
+// file looks at who may read a file.
+func (c *checkup) file(subject, path string, bad Grade) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		c.say(Fail, subject, "%s is not there or cannot be looked at", path)
+	case info.Mode().Perm()&0o077 != 0:
+		c.say(bad, subject, "others may read %s: chmod 600", path)
+	default:
+		c.say(OK, subject, "%s is for its owner alone", path)
+	}
+}
+
+func (c *checkup) key(ctx context.Context, path string) {
+	c.say(Fail, "key", "%s is a key in a file: development only. Keys of real cards belong into a KMS or HSM (PCI DSS 3.6.1.2)", path)
+	c.file("key", path, Fail)
+	if vaultdir.Inside(c.dir, path) {
+		c.say(Fail, "key", "the key lies in the vault's own folder: a copy of the vault is a copy of its key (PCI DSS 3.6.1)")
+	} else {
+		c.say(OK, "key", "the key lies outside the vault's folder")
+	}
+	uri, err := local.URI(path)
+	if err != nil {
+		c.say(Fail, "key", "the key's path is not usable")
+		return
+	}
+	k, err := local.Open(uri, nil)
+	switch {
+	case errors.Is(err, local.ErrNoPassphrase):
+		c.say(OK, "key", "the key is guarded by a passphrase, which was not asked for")
+	case err != nil:
+		c.say(Fail, "key", "the key cannot be opened: %s", wording(err))
+	default:
+		defer k.Close()
+		var kek keys.KEK = k
+		if checker, ok := kek.(keys.Checker); ok && checker.Check(ctx) != nil {
+			c.say(Fail, "key", "the key does not unwrap what it wrapped")
+			return
+		}
+		c.say(OK, "key", "the key wraps and unwraps")
+	}
+}
+
+// wording is an error of opening a key file without the file's content.
+func wording(err error) string {
+	if e, ok := errors.AsType[*local.FileError](err); ok {
+		return e.Reason
+	}
+	if os.IsNotExist(err) {
+		return "it is not there"
+	}
+	return "it cannot be read"
+}
+
+func (c *checkup) audit() {
+	path := filepath.Join(c.dir, vaultdir.AuditFile)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		c.say(Warn, "audit", "%s is not there: nothing was recorded yet", path)
+		return
+	}
+	c.file("audit", path, Warn)
+	c.say(Warn, "audit", "events are in a file that whoever writes to the folder can change: ship them elsewhere as they come")
+}

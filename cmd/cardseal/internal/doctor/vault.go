@@ -1,0 +1,110 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize"
+	"github.com/cardseal/cardseal/tokenize/card"
+	"github.com/cardseal/cardseal/tokenize/generate"
+	"github.com/cardseal/cardseal/tokenize/store"
+)
+
+func (c *checkup) repositories(ctx context.Context, cards store.Cards) error {
+	all, err := cards.Repositories(ctx)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		c.say(OK, "repository", "there is none yet")
+	}
+	for _, r := range all {
+		var config tokenize.Config
+		if err := json.Unmarshal(r.Config, &config); err != nil {
+			c.say(Fail, "repository", "%s has a configuration that cannot be read", r.Name)
+			continue
+		}
+		c.repository(config)
+	}
+	return nil
+}
+
+// repository says what a configuration means for those who live with it.
+func (c *checkup) repository(r tokenize.Config) {
+	at := len(c.findings)
+	if r.Generation == tokenize.Preserve64 {
+		c.say(Warn, "repository", "%s: PRESERVE_6_4 tokens show the card's first six and last four digits; "+
+			"of a 16-digit card %s tokens share them, and saves fail when all are taken", r.ID, spaceSize(16))
+		c.say(Warn, "repository", "%s: PRESERVE_6_4 tokens are told from card numbers by failing Luhn; cards of %s may fail it too, "+
+			"so a token of theirs can be taken for a card, and those that fail it are refused", r.ID, strings.Join(withoutLuhn(), ", "))
+	}
+	if r.Verification == tokenize.None {
+		c.say(Warn, "repository", "%s: verification NONE saves numbers that no card can have", r.ID)
+	}
+	if r.Management == tokenize.UniqueToken {
+		c.say(Warn, "repository", "%s: UNIQUE_TOKEN gives a card as many tokens as it is saved times; deleting a card means deleting each", r.ID)
+	}
+	if first, last := r.Masking.Shows(16); first+last > 10 {
+		c.say(Warn, "repository", "%s: masking %v shows %d of 16 digits", r.ID, r.Masking, first+last)
+	}
+	if len(c.findings) == at {
+		c.say(OK, "repository", "%s: %v, %v, masking %v", r.ID, r.Generation, r.Management, r.Masking)
+	}
+}
+
+// spaceSize is how many PRESERVE_6_4 tokens cards of a length share.
+func spaceSize(length int) string {
+	s, err := generate.NewSpace64("000000", "0000", length)
+	if err != nil {
+		return "few"
+	}
+	return fmt.Sprint(s.Size())
+}
+
+// withoutLuhn lists the networks whose cards need not pass Luhn.
+func withoutLuhn() []string {
+	var names []string
+	for _, n := range card.Ranges() {
+		if n.Luhn() != card.LuhnRequired {
+			names = append(names, n.Name())
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// environment is the one the program's vaults are in.
+const environment = "production"
+
+// ages holds each ring's active key against the cryptoperiod.
+func (c *checkup) ages(ctx context.Context, s keys.Store, now time.Time) error {
+	for _, p := range []keys.Purpose{keys.PAN, keys.CVC, keys.Index, keys.Analytics, keys.FPE, keys.Capture, keys.Audit} {
+		records, _, err := s.List(ctx, keys.RingID{Environment: environment, Purpose: p})
+		if err != nil {
+			return err
+		}
+		for _, r := range records {
+			if r.State == keys.Active {
+				c.age(p, now.Sub(r.Created))
+			}
+		}
+	}
+	return nil
+}
+
+func (c *checkup) age(p keys.Purpose, age time.Duration) {
+	days := int(age.Hours() / 24)
+	switch {
+	case age < Cryptoperiod:
+		c.say(OK, "data key", "ring %s: the active key is %d days old", p, days)
+	case p == keys.Index:
+		c.say(Warn, "data key", "ring %s: the key is %d days old, more than a year; it cannot be replaced while cards are found by it", p, days)
+	default:
+		c.say(Warn, "data key", "ring %s: the active key is %d days old, more than a year: cardseal keys rotate --purpose %s", p, days, p)
+	}
+}

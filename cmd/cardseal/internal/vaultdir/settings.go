@@ -1,0 +1,130 @@
+package vaultdir
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Names of the files in a vault's folder.
+const (
+	SettingsFile = "settings.json"
+	StoreFile    = "vault.bolt"
+	AuditFile    = "audit.log"
+)
+
+// settingsVersion is the version of the settings that this program writes.
+const settingsVersion = 1
+
+// Settings says where a vault's store and key are.
+type Settings struct {
+	Version int    `json:"version"`
+	KEK     string `json:"kek"`   // local:///path/to/key
+	Store   string `json:"store"` // bolt:vault.bolt, from the folder, or bolt:///path
+}
+
+// SettingsError is a settings file that cannot be used.
+type SettingsError struct{ Path, Reason string }
+
+func (e *SettingsError) Error() string { return e.Path + " " + e.Reason }
+
+// UnsupportedError is a kind of key or store that this program was not built
+// with.
+type UnsupportedError struct{ What, Scheme string }
+
+func (e *UnsupportedError) Error() string {
+	if e.Scheme == "" {
+		return "the " + e.What + " is not an address of the form SCHEME:///path"
+	}
+	return fmt.Sprintf("a %s of kind %q is not supported by this build", e.What, e.Scheme)
+}
+
+// readSettings reads a folder's settings. Unknown names are refused: a setting
+// that is spelled wrong must not be a setting that is ignored.
+func readSettings(dir string) (Settings, error) {
+	path := filepath.Join(dir, SettingsFile)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return Settings{}, err
+	}
+	var version struct {
+		Version int `json:"version"`
+	}
+	if json.Unmarshal(content, &version) == nil && version.Version > settingsVersion {
+		return Settings{}, &SettingsError{path, "was written by a newer version of cardseal"}
+	}
+	var s Settings
+	d := json.NewDecoder(bytes.NewReader(content))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		return Settings{}, &SettingsError{path, "is not a settings file: " + reason(err)}
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return Settings{}, &SettingsError{path, "has text after the settings"}
+	}
+	if s.Version != settingsVersion {
+		return Settings{}, &SettingsError{path, "has no version that this program knows"}
+	}
+	return s, nil
+}
+
+// reason is what a JSON error says without the values it may quote.
+func reason(err error) string {
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return "unknown name " + name
+	}
+	return "it is not the JSON that is expected"
+}
+
+// storePath is where the store's file lies.
+func storePath(dir, uri string) (string, error) {
+	scheme, _, ok := strings.Cut(uri, ":")
+	u, err := url.Parse(uri)
+	if !ok || err != nil {
+		return "", &UnsupportedError{What: "store"}
+	}
+	if scheme != "bolt" {
+		return "", &UnsupportedError{"store", shownScheme(scheme)}
+	}
+	bad := u.Host != "" || u.User != nil || u.RawQuery != "" || u.Fragment != ""
+	switch {
+	case bad:
+		return "", &UnsupportedError{What: "store"}
+	case u.Opaque != "" && !strings.Contains(u.Opaque, "%"):
+		return filepath.Join(dir, filepath.FromSlash(u.Opaque)), nil
+	case len(u.Path) > 1:
+		return filepath.FromSlash(u.Path), nil
+	}
+	return "", &UnsupportedError{What: "store"}
+}
+
+// kekPath is where a local key's file lies.
+func kekPath(uri string) (string, error) {
+	scheme, _, ok := strings.Cut(uri, ":")
+	u, err := url.Parse(uri)
+	if !ok || err != nil {
+		return "", &UnsupportedError{What: "KEK"}
+	}
+	if scheme != "local" {
+		return "", &UnsupportedError{"KEK", shownScheme(scheme)}
+	}
+	if u.Host != "" || u.Opaque != "" || len(u.Path) < 2 {
+		return "", &UnsupportedError{What: "KEK"}
+	}
+	return filepath.FromSlash(u.Path), nil
+}
+
+// shownScheme keeps an odd argument out of messages.
+func shownScheme(s string) string {
+	for _, c := range s {
+		if (c < 'a' || c > 'z') && c != '-' {
+			return ""
+		}
+	}
+	return s[:min(len(s), 20)]
+}
