@@ -54,7 +54,7 @@ func crowd(w *world, n int, call func(i int)) {
 func TestOneUnwrapForManyColdOpens(t *testing.T) {
 	for _, mode := range []string{"stored", "inline"} {
 		t.Run(mode, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				w := worlds()[mode]
 				record := seal(t, pan(t, w.manager(t, nil)))
 				s := pan(t, w.manager(t, nil))
@@ -73,7 +73,7 @@ func TestOneUnwrapForManyColdOpens(t *testing.T) {
 
 // A process that starts by sealing and opening at once asks for the key once.
 func TestOneUnwrapForColdSealsAndOpens(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		w := newWorld()
 		record := seal(t, pan(t, w.manager(t, nil)))
 		s := pan(t, w.manager(t, nil))
@@ -93,7 +93,7 @@ func TestOneUnwrapForColdSealsAndOpens(t *testing.T) {
 func TestOneWrapForManyFirstSeals(t *testing.T) {
 	for _, mode := range []string{"stored", "inline"} {
 		t.Run(mode, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				w := worlds()[mode]
 				s := pan(t, w.manager(t, nil))
 				crowd(w, 64, func(int) {
@@ -108,7 +108,7 @@ func TestOneWrapForManyFirstSeals(t *testing.T) {
 
 // An ID the store lacks costs one look-up, then none until it is forgotten.
 func TestUnknownKeyIDs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		w := newWorld()
 		h := w.hooked()
 		m := w.manager(t, nil)
@@ -134,7 +134,7 @@ func TestUnknownKeyIDs(t *testing.T) {
 
 // What was missing is looked up again soon: another process may have made it.
 func TestMissingKeyComesIntoBeing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		w := newWorld()
 		record := seal(t, pan(t, w.manager(t, nil)))
 		h := w.hooked()

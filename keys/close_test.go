@@ -67,7 +67,7 @@ func TestCloseWipes(t *testing.T) {
 func TestCloseWaitsForCalls(t *testing.T) {
 	for _, obeys := range []bool{true, false} {
 		for _, mode := range []string{"stored", "inline"} {
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				w := worlds()[mode]
 				record := seal(t, pan(t, w.manager(t, nil)))
 				m := w.manager(t, nil)
@@ -117,7 +117,7 @@ func TestCloseWaitsForCalls(t *testing.T) {
 
 // The context of Open may end: calls have contexts of their own.
 func TestOpenContextEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		w := newWorld()
 		ctx, cancel := context.WithCancel(t.Context())
 		m, err := keys.Open(ctx, w.store, w.kek, nil)

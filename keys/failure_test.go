@@ -138,7 +138,7 @@ func TestGeneratorIsPreferred(t *testing.T) {
 }
 
 func TestWaiterLeavesAtItsOwnDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		w := newWorld()
 		record := seal(t, pan(t, w.manager(t, nil)))
 		s := pan(t, w.manager(t, nil))
@@ -169,7 +169,7 @@ func TestWaiterLeavesAtItsOwnDeadline(t *testing.T) {
 }
 
 func TestFirstCallerGoesAndOthersStay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		w := newWorld()
 		record := seal(t, pan(t, w.manager(t, nil)))
 		s := pan(t, w.manager(t, nil))
@@ -199,7 +199,7 @@ func TestFirstCallerGoesAndOthersStay(t *testing.T) {
 
 func TestEndedContextMakesNoCall(t *testing.T) {
 	for _, mode := range []string{"stored", "inline"} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
 			w := worlds()[mode]
 			record := seal(t, pan(t, w.manager(t, nil)))
 			if mode == "stored" {
@@ -248,7 +248,7 @@ func TestCallersValuesReachTheKMS(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	for _, mode := range []string{"stored", "inline"} {
 		t.Run(mode, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				w := worlds()[mode]
 				s := pan(t, w.manager(t, &keys.Options{Timeout: 3 * time.Second}))
 				w.kek.Before(func(ctx context.Context, _ string, _ int) error { <-ctx.Done(); return ctx.Err() })

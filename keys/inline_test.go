@@ -17,15 +17,6 @@ import (
 	"github.com/cardseal/cardseal/keys/keystest"
 )
 
-// sleep lets the bubble's time pass, and whoever it wakes come to rest.
-func sleep(t testing.TB, d string) {
-	t.Helper()
-	long, err := time.ParseDuration(d)
-	require.NoError(t, err)
-	time.Sleep(long)
-	synctest.Wait()
-}
-
 // Where an inline record's reference has what (design, format 1): 2 bytes of
 // version and suite, 2 of length, KEK ID, key ID, time, wrapped key.
 const (
@@ -67,7 +58,7 @@ func TestInlineCorruptIsErrOpen(t *testing.T) {
 }
 
 func TestInlineBudget(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		w := inlineWorld()
 		records := foreign(t, w, 12)
 		m := w.manager(t, &keys.Options{InlineUnwraps: 5})
@@ -134,7 +125,7 @@ func TestForgedReferences(t *testing.T) {
 		// Whoever sends a forgery at the moment a real record is opened must not
 		// have the real one share its fate.
 		t.Run(name+" at once", func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				w := inlineWorld()
 				record := foreign(t, w, 1)[0]
 				forged := slices.Clone(record)
@@ -163,7 +154,7 @@ func TestForgedReferences(t *testing.T) {
 
 // A caller who left may use its buffer again, though the call goes on.
 func TestBufferReusedDuringCall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		w := inlineWorld()
 		record := foreign(t, w, 1)[0]
 		m := w.manager(t, nil)
@@ -193,7 +184,7 @@ func TestBufferReusedDuringCall(t *testing.T) {
 // An inline process renews its salt without a new data key, also while the KMS
 // is away.
 func TestInlineRenewalMakesNoCall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		w := inlineWorld()
 		m := w.manager(t, &keys.Options{RenewAge: time.Minute})
 		s := pan(t, m)

@@ -19,7 +19,7 @@ import (
 func TestLeaseBoundsSealingUnderOldKey(t *testing.T) {
 	for _, lease := range []time.Duration{time.Second, 5 * time.Minute, time.Hour} {
 		t.Run(lease.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				w := newWorld()
 				h := w.hooked()
 				o := patient()
@@ -48,7 +48,7 @@ func TestLeaseBoundsSealingUnderOldKey(t *testing.T) {
 }
 
 func TestStoreAwayAfterLease(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		w := newWorld()
 		h := w.hooked()
 		m := w.manager(t, nil)
@@ -76,7 +76,7 @@ func TestStoreAwayAfterLease(t *testing.T) {
 // The lease runs from the moment the store was asked. A KMS that takes longer to
 // answer than the lease lasts must not lengthen it.
 func TestLeaseRunsWhileTheKMSAnswers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		w := newWorld()
 		old := keyOf(t, seal(t, pan(t, w.manager(t, nil))))
 		other := w.manager(t, patient())
@@ -106,7 +106,7 @@ func TestLeaseRunsWhileTheKMSAnswers(t *testing.T) {
 // sealing for ever: once the key is in memory only the store counts. A store
 // that is as slow is the store's failure, with a kind.
 func TestStoreSlowerThanLease(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		w := newWorld()
 		h := w.hooked()
 		s := pan(t, w.manager(t, &keys.Options{SealLease: time.Second, Timeout: 5 * time.Minute}))
@@ -128,7 +128,7 @@ func TestStoreSlowerThanLease(t *testing.T) {
 func TestRefreshDuringRead(t *testing.T) {
 	for _, how := range []string{"refresh", "rotate"} {
 		t.Run(how, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				w := newWorld()
 				other := w.manager(t, patient())
 				old := keyOf(t, seal(t, pan(t, other)))

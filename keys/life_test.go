@@ -3,7 +3,6 @@ package keys_test
 import (
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -18,7 +17,7 @@ import (
 func TestCacheLife(t *testing.T) {
 	for _, mode := range []string{"stored", "inline"} {
 		t.Run(mode, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				w := worlds()[mode]
 				record := seal(t, pan(t, w.manager(t, nil)))
 				id := keyOf(t, record)
@@ -63,7 +62,7 @@ func TestCacheLife(t *testing.T) {
 func TestCacheLifeOfSealing(t *testing.T) {
 	for _, mode := range []string{"stored", "inline"} {
 		t.Run(mode, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				w := worlds()[mode]
 				s := pan(t, w.manager(t, &keys.Options{CacheLife: 10 * time.Minute}))
 				first := seal(t, s)
@@ -88,7 +87,7 @@ func TestCacheLifeOfSealing(t *testing.T) {
 }
 
 func TestRenewalByAge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		w := newWorld()
 		o := patient()
 		o.RenewAge = time.Minute

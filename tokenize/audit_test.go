@@ -155,3 +155,42 @@ func unwrap(err error) error {
 	}
 	return u.Unwrap()
 }
+
+// What a caller writes into free text goes to the audit log: a card number there
+// is refused and not written down. Other long numbers are.
+func TestFreeTextNamesNoCard(t *testing.T) {
+	w := inMemory(t)
+	r := w.repo(tokenize.UUID, tokenize.UniqueCard)
+	d := w.save(r, req(t, visa))
+	w.sink.take()
+
+	q := req(t, visa)
+	q.CorrelationID = "order for " + amex + " of today"
+	_, err := r.Save(t.Context(), q)
+	fails(t, err, tokenize.InvalidRequest, "correlationID", nil)
+	q = req(t, visa)
+	q.Caller.Owner = amex
+	_, err = r.Save(t.Context(), q)
+	fails(t, err, tokenize.InvalidRequest, "owner", nil)
+	_, err = r.Reveal(t.Context(), me, d.Token, "asked for "+visa)
+	fails(t, err, tokenize.InvalidRequest, "reason", nil)
+	text := fmt.Sprintf("%+v", w.sink.take())
+	require.NotContains(t, text, visa)
+	require.NotContains(t, text, amex)
+
+	q = req(t, visa)
+	q.CorrelationID = "1764000000123 4111111111111112" // a time, and digits that fail Luhn
+	require.Equal(t, q.CorrelationID, w.save(r, q).CorrelationID)
+}
+
+// A job's last step tells tokens: not everybody may ask.
+func TestJobsNeedPermission(t *testing.T) {
+	w := inMemory(t)
+	r := w.repo(tokenize.UUID, tokenize.UniqueCard)
+	reader := tokenize.Caller{Owner: "clerk", Permissions: tokenize.MayRead}
+	_, err := r.JobOf(t.Context(), reader, "import", strings.NewReader("file"))
+	fails(t, err, tokenize.RequestRejected, "caller", tokenize.ErrPermission)
+	_, _, err = r.LastStep(t.Context(), reader, tokenize.Job{})
+	fails(t, err, tokenize.RequestRejected, "caller", tokenize.ErrPermission)
+	fails(t, r.EndJob(t.Context(), reader, tokenize.Job{}), tokenize.RequestRejected, "caller", tokenize.ErrPermission)
+}

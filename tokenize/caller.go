@@ -1,5 +1,7 @@
 package tokenize
 
+import "github.com/cardseal/cardseal/tokenize/card"
+
 // Permission is what a caller may do; combine with |.
 type Permission uint8
 
@@ -20,7 +22,7 @@ const (
 // Caller may do nothing.
 type Caller struct {
 	Merchant    string // 1 to 40 of 0-9 a-z A-Z - _, or empty
-	Owner       string // who acts, for the record: at most 255 bytes of printable ASCII
+	Owner       string // who acts, for the record: at most 255 bytes of printable ASCII, no card number
 	Permissions Permission
 }
 
@@ -29,12 +31,20 @@ func (c *Caller) may(p Permission) error {
 		return invalid("merchant", Invalid, "must be 1 to 40 of 0-9 a-z A-Z - _")
 	}
 	if !isPrintable(c.Owner, 255) {
-		return invalid("owner", Invalid, "must be at most 255 bytes of printable ASCII")
+		return invalid("owner", Invalid, "must be at most 255 bytes of printable ASCII and name no card number")
 	}
 	if c.Permissions&p != p {
 		return rejected("caller", "PERMISSION", ErrPermission)
 	}
 	return nil
+}
+
+// mayRunJobs is what a bulk job's own calls need: leave to save or to reveal.
+func (c *Caller) mayRunJobs() error {
+	if c.Permissions&(MaySave|MayReveal) == 0 {
+		return rejected("caller", "PERMISSION", ErrPermission)
+	}
+	return c.may(0)
 }
 
 // by is who an update is written down to.
@@ -61,14 +71,34 @@ func isAlphanumeric(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
+// isPrintable reports whether a caller's text may be written down and echoed: it
+// is short enough, printable ASCII, and names no card number.
 func isPrintable(s string, most int) bool {
 	if len(s) > most {
 		return false
 	}
-	for _, c := range []byte(s) {
-		if c < 0x20 || c > 0x7e {
+	run := 0 // digits up to here
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < 0x20 || c > 0x7e:
 			return false
+		case c < '0' || c > '9':
+			if isCard(s[i-run : i]) {
+				return false
+			}
+			run = 0
+		default:
+			run++
 		}
 	}
-	return true
+	return !isCard(s[len(s)-run:])
+}
+
+// isCard reports digits that would pass BASIC verification.
+func isCard(digits string) bool {
+	if len(digits) < card.MinLen || len(digits) > card.MaxLen {
+		return false
+	}
+	pan, err := card.ParsePAN(digits)
+	return err == nil && pan.Check(nil) == nil
 }

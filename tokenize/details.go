@@ -21,6 +21,9 @@ var statusNames = [...]string{Active: "ACTIVE", Suspended: "SUSPENDED", Deleted:
 // String is the status as the published interfaces spell it.
 func (s Status) String() string { return name(statusNames[:], int(s)) }
 
+// MarshalText writes the published spelling.
+func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // Verified is the result of a card's last verification.
 type Verified uint8
 
@@ -36,6 +39,9 @@ var verifiedNames = [...]string{
 // String is the result as the published interfaces spell it.
 func (v Verified) String() string { return name(verifiedNames[:], int(v)) }
 
+// MarshalText writes the published spelling.
+func (v Verified) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
 // SaveOutcome says what a save did.
 type SaveOutcome uint8
 
@@ -50,6 +56,9 @@ var outcomeNames = [...]string{Created: "created", Existing: "existing", Updated
 
 // String is the outcome in lower case.
 func (o SaveOutcome) String() string { return name(outcomeNames[:], int(o)) }
+
+// MarshalText writes String.
+func (o SaveOutcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
 // Details is what may be known of a token without opening its card. It holds no
 // full card number.

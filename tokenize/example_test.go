@@ -163,14 +163,14 @@ func ExampleRepository_SaveStep() {
 	repo, done := exampleRepository(ctx)
 	defer done()
 	file := "one,4111111111111111\ntwo,378282246310005\n"
-	job := must(repo.JobOf(ctx, "import cards.csv", strings.NewReader(file)))
+	job := must(repo.JobOf(ctx, clerk, "import cards.csv", strings.NewReader(file)))
 	must(repo.SaveStep(ctx, job, []byte("line 1"), []tokenize.SaveRequest{
 		{Caller: clerk, Token: "one", Card: card.Details{Number: must(card.ParsePAN("4111111111111111"))}},
 	}))
 	// Another process, later.
-	last, ok, err := repo.LastStep(ctx, job)
+	last, ok, err := repo.LastStep(ctx, clerk, job)
 	fmt.Println(string(last.Cursor), last.Rows[0].Token, ok, err)
-	fmt.Println(repo.EndJob(ctx, job))
+	fmt.Println(repo.EndJob(ctx, clerk, job))
 	// Output:
 	// line 1 one true <nil>
 	// <nil>

@@ -18,7 +18,7 @@ func TestJobOf(t *testing.T) {
 	r := w.repo(tokenize.UUID, tokenize.UniqueToken)
 	two := w.repo(tokenize.UUID, tokenize.UniqueCard)
 	of := func(r *tokenize.Repository, name, input string) tokenize.Job {
-		j, err := r.JobOf(t.Context(), name, strings.NewReader(input))
+		j, err := r.JobOf(t.Context(), me, name, strings.NewReader(input))
 		require.NoError(t, err)
 		return j
 	}
@@ -28,7 +28,7 @@ func TestJobOf(t *testing.T) {
 		require.NotEqual(t, j, other)
 	}
 	broken := errors.New("read error")
-	_, err := r.JobOf(t.Context(), "import", iotest.ErrReader(broken))
+	_, err := r.JobOf(t.Context(), me, "import", iotest.ErrReader(broken))
 	require.ErrorIs(t, err, broken)
 }
 
@@ -38,9 +38,9 @@ func TestJobResumes(t *testing.T) {
 	stores(t, func(t *testing.T, w *world) {
 		const rows, size = 9, 2
 		r := w.repo(tokenize.UUID, tokenize.UniqueToken)
-		j, err := r.JobOf(t.Context(), "import", strings.NewReader("the file"))
+		j, err := r.JobOf(t.Context(), me, "import", strings.NewReader("the file"))
 		require.NoError(t, err)
-		_, ok, err := r.LastStep(t.Context(), j)
+		_, ok, err := r.LastStep(t.Context(), me, j)
 		require.NoError(t, err)
 		require.False(t, ok)
 
@@ -49,7 +49,7 @@ func TestJobResumes(t *testing.T) {
 		// run is a process that dies before or after its n-th step was written.
 		run := func(dies int, after bool) error {
 			at := 0
-			last, ok, err := r.LastStep(t.Context(), j)
+			last, ok, err := r.LastStep(t.Context(), me, j)
 			require.NoError(t, err)
 			if ok {
 				at = int(last.Cursor[0])
@@ -87,11 +87,11 @@ func TestJobResumes(t *testing.T) {
 		for i, token := range out {
 			require.True(t, w.reveal(r, token).Number.Equal(counted(t, i)), "row %d", i)
 		}
-		require.NoError(t, r.EndJob(t.Context(), j))
-		_, ok, err = r.LastStep(t.Context(), j)
+		require.NoError(t, r.EndJob(t.Context(), me, j))
+		_, ok, err = r.LastStep(t.Context(), me, j)
 		require.NoError(t, err)
 		require.False(t, ok)
-		require.NoError(t, r.EndJob(t.Context(), j), "ending twice is fine")
+		require.NoError(t, r.EndJob(t.Context(), me, j), "ending twice is fine")
 	})
 }
 
@@ -99,7 +99,7 @@ func TestJobResumes(t *testing.T) {
 func TestStepRemembersRefusals(t *testing.T) {
 	stores(t, func(t *testing.T, w *world) {
 		r := w.repo(tokenize.UUID, tokenize.UniqueCard)
-		j, err := r.JobOf(t.Context(), "import", strings.NewReader("the file"))
+		j, err := r.JobOf(t.Context(), me, "import", strings.NewReader("the file"))
 		require.NoError(t, err)
 		for _, qs := range [][]tokenize.SaveRequest{
 			{req(t, visa), req(t, "4111111111111112"), {Caller: tokenize.Caller{}}},
@@ -109,7 +109,7 @@ func TestStepRemembersRefusals(t *testing.T) {
 		} {
 			res, err := r.SaveStep(t.Context(), j, []byte("here"), qs)
 			require.NoError(t, err)
-			last, ok, err := r.LastStep(t.Context(), j)
+			last, ok, err := r.LastStep(t.Context(), me, j)
 			require.NoError(t, err)
 			require.True(t, ok)
 			require.Equal(t, "here", string(last.Cursor))
@@ -131,19 +131,19 @@ func TestStepRemembersRefusals(t *testing.T) {
 func TestStepFailsWhole(t *testing.T) {
 	w := inMemory(t)
 	r := w.repo(tokenize.UUID, tokenize.UniqueToken)
-	j, err := r.JobOf(t.Context(), "import", strings.NewReader("the file"))
+	j, err := r.JobOf(t.Context(), me, "import", strings.NewReader("the file"))
 	require.NoError(t, err)
 	sweep(t, w, r, func() error {
 		_, err := r.SaveStep(t.Context(), j, []byte{1}, []tokenize.SaveRequest{req(t, visa)})
 		if err != nil {
 			w.cards.set(nil, nil)
-			_, ok, err := r.LastStep(t.Context(), j)
+			_, ok, err := r.LastStep(t.Context(), me, j)
 			require.NoError(t, err)
 			require.False(t, ok)
 		}
 		return err
 	}, store.ErrUnavailable, tokenize.ServerBusy)
-	_, ok, err := r.LastStep(t.Context(), j)
+	_, ok, err := r.LastStep(t.Context(), me, j)
 	require.NoError(t, err)
 	require.True(t, ok)
 }

@@ -3,7 +3,6 @@ package tokenize_test
 import (
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -117,7 +116,7 @@ func TestReplayOfWhatCannotBeRepeated(t *testing.T) {
 
 // A key is remembered for 30 days and not a moment more.
 func TestKeyForgottenInTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		w := newWorld(t, memory.New(), nil)
 		r := w.repo(tokenize.UUID, tokenize.UniqueToken)
 		q := keyed(req(t, visa), "k1")
@@ -184,6 +183,13 @@ func TestRepeatsInABatch(t *testing.T) {
 		require.Equal(t, tokenize.Replayed, res[1].Details.Outcome)
 		require.ErrorIs(t, res[2].Err, tokenize.ErrReusedKey)
 		require.Len(t, w.all(r), 3)
+
+		// One of two is refused by the store: the other is not lost with it.
+		res = w.batch(r, req(t, master), keyed(req(t, visa), "k1"))
+		require.Equal(t, tokenize.Created, res[0].Details.Outcome)
+		require.Equal(t, tokenize.Replayed, res[1].Details.Outcome)
+		w.holds(r, res[0].Details.Token, master)
+		require.Len(t, w.all(r), 4)
 
 		// A card that comes twice where it can have one token only.
 		u := w.repo(tokenize.Preserve64, tokenize.UniqueCard)

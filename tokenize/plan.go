@@ -38,7 +38,7 @@ type batch struct {
 	index  []store.IndexValue
 
 	// What the store said, and over it what this batch is about to write.
-	rows  map[string]store.Row
+	rows  map[string]known
 	cards map[[32]byte]string
 	onces map[[32]byte]int // the request of this batch that came first with an idempotency key
 }
@@ -50,6 +50,9 @@ func (b *batch) plan(ctx context.Context, read bool) error {
 	clear(b.rows)
 	clear(b.cards)
 	clear(b.onces)
+	if n := len(b.reqs); cap(b.writes) < n {
+		b.writes = make([]store.Write, 0, n) // never grown: b.rows points into it
+	}
 	if read {
 		if err := b.read(ctx); err != nil {
 			return err
@@ -70,7 +73,7 @@ func (b *batch) plan(ctx context.Context, read bool) error {
 		if !read { // planned as new, which it may not be
 			return b.plan(ctx, true)
 		}
-		before, askErr := b.known(ctx, i)
+		before, askErr := b.sentBefore(ctx, i)
 		if askErr != nil {
 			return askErr
 		}
@@ -96,7 +99,8 @@ func serverSide(err error) bool {
 // by an earlier call with the same idempotency key.
 func (b *batch) read(ctx context.Context) error {
 	if b.rows == nil {
-		b.rows, b.cards = map[string]store.Row{}, map[[32]byte]string{}
+		b.rows = make(map[string]known, len(b.reqs))
+		b.cards = make(map[[32]byte]string, len(b.reqs))
 	}
 	var tokens []string
 	var values []store.IndexValue
@@ -135,9 +139,9 @@ func (b *batch) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i, row := range rows {
-		if row.Version > 0 {
-			b.rows[tokens[i]] = row
+	for i := range rows {
+		if rows[i].Version > 0 {
+			b.rows[tokens[i]] = known{row: &rows[i]}
 		}
 	}
 	return nil
@@ -149,7 +153,7 @@ func (b *batch) read(ctx context.Context) error {
 func (b *batch) planOne(ctx context.Context, i int, read bool) error {
 	q, p := &b.reqs[i], &b.prep[i]
 	if token := b.replayed[i]; token != "" {
-		row, ok := b.rows[token]
+		row, ok := b.row(token)
 		if !ok || row.Status == store.Deleted {
 			b.replayed[i] = "" // deleted meanwhile: the key is forgotten with it
 		} else {
@@ -170,7 +174,7 @@ func (b *batch) planOne(ctx context.Context, i int, read bool) error {
 		holder = b.cards[p.index.Value]
 		// Since the look-up the token may have gone or come to hold another card,
 		// through another caller or through a request before in this batch.
-		if !slices.Contains(b.rows[holder].Index, p.index) {
+		if k, ok := b.rows[holder]; !ok || !slices.Contains(k.row.Index, p.index) {
 			holder = ""
 		}
 	}
@@ -181,7 +185,7 @@ func (b *batch) planOne(ctx context.Context, i int, read bool) error {
 	if token == "" {
 		return b.create(ctx, i)
 	}
-	row, ok := b.rows[token]
+	row, ok := b.row(token)
 	switch {
 	case ok && row.Status == store.Deleted:
 		return &Error{Cause: RequestRejected, Field: "token", Kind: Invalid, SupportCode: "DELETED",

@@ -207,12 +207,29 @@ func (b *batch) overlay(w *store.Write) {
 	if len(b.reqs) == 1 {
 		return
 	}
-	row := w.Row
-	row.Version++
-	b.rows[row.Token] = row
-	if len(row.Index) > 0 {
-		b.cards[row.Index[0].Value] = row.Token
+	b.rows[w.Row.Token] = known{&w.Row, true}
+	if len(w.Row.Index) > 0 {
+		b.cards[w.Row.Index[0].Value] = w.Row.Token
 	}
+}
+
+// known is a row as the store has it, or as a write of this batch makes it.
+type known struct {
+	row     *store.Row
+	planned bool
+}
+
+// row is a token's row as the request at hand finds it.
+func (b *batch) row(token string) (store.Row, bool) {
+	k, ok := b.rows[token]
+	if !ok {
+		return store.Row{}, false
+	}
+	row := *k.row
+	if k.planned {
+		row.Version++
+	}
+	return row, true
 }
 
 // slots are a new row's sealed values, empty with room for number and holder, and

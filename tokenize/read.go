@@ -74,7 +74,7 @@ func (r *Repository) RevealBatch(ctx context.Context, c Caller, tokens []string,
 	case reason == "":
 		err = invalid("reason", Missing, "is needed")
 	case !isPrintable(reason, 255):
-		err = invalid("reason", Invalid, "must be 1 to 255 bytes of printable ASCII")
+		err = invalid("reason", Invalid, "must be 1 to 255 bytes of printable ASCII and name no card number")
 	}
 	if err != nil {
 		refused := audit.Event{Action: audit.Reveal, Outcome: audit.Refused, Repository: r.c.ID, Field: wrap(err).Field}

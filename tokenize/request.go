@@ -71,7 +71,7 @@ func (r *Repository) prepare(ctx context.Context, l *lookup, q *SaveRequest, p *
 		return err
 	}
 	if !isPrintable(q.CorrelationID, maxCorrelation) {
-		return invalid("correlationID", Invalid, "must be at most 255 bytes of printable ASCII")
+		return invalid("correlationID", Invalid, "must be at most 255 bytes of printable ASCII and name no card number")
 	}
 	if len(q.IdempotencyKey) > 255 {
 		return invalid("idempotencyKey", Invalid, "must be at most 255 bytes")

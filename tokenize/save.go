@@ -186,11 +186,11 @@ func (b *batch) write(ctx context.Context, s *step) (bool, error) {
 // noVersion is a version that no row reaches.
 const noVersion = 1 << 62
 
-// known reports whether a request that is about to be refused was carried out
+// sentBefore reports whether a request that is about to be refused was carried out
 // before under its idempotency key: what the first call did (created the token,
 // raised its version, took the last free one) may be just what refuses the second.
 // The store is asked with a write that it cannot carry out.
-func (b *batch) known(ctx context.Context, i int) (bool, error) {
+func (b *batch) sentBefore(ctx context.Context, i int) (bool, error) {
 	p, token := &b.prep[i], b.reqs[i].Token
 	if !p.hasOnce || p.asked {
 		return false, nil

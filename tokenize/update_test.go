@@ -2,7 +2,6 @@ package tokenize_test
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -243,7 +242,7 @@ func TestEach(t *testing.T) {
 
 // A use alone is written down once a minute.
 func TestLastUsed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		w := newWorld(t, memory.New(), nil)
 		r := w.repo(tokenize.UUID, tokenize.UniqueCard)
 		d := w.save(r, req(t, visa))

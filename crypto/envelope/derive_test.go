@@ -35,7 +35,7 @@ func TestDeriveArguments(t *testing.T) {
 		"scope":                {good, Reference{}, Place{Scope: secret + "\xff"}, "scope"},
 		"purpose":              {good, Reference{}, Place{Purpose: secret + "\xff"}, "purpose"},
 		"empty wrapped key":    {good, Reference{Wrapped: []byte{}}, testPlace, "wrapped key"},
-		"long wrapped key":     {good, Reference{Wrapped: make([]byte, 4097)}, testPlace, "wrapped key"},
+		"long wrapped key":     {good, Reference{Wrapped: make([]byte, MaxWrapped+1)}, testPlace, "wrapped key"},
 	} {
 		k, err := Derive(c.dataKey, c.ref, c.place)
 		require.Nil(t, k, name)

@@ -24,7 +24,7 @@ const (
 	// Overhead is what a stored-mode record is longer than its plaintext.
 	Overhead = storedPrefix + nonceSize + tagSize
 	// MaxWrapped is the longest wrapped data key an inline reference holds.
-	MaxWrapped = 4096
+	MaxWrapped = 4096 - (kekIDSize + keyIDSize + 8)
 )
 
 // Limit is how many records are sealed under one [SealingKey] before its owner
@@ -55,7 +55,7 @@ func (r *Reference) encode() (suite byte, ref []byte, err error) {
 		return SuiteXAES, r.KeyID[:], nil
 	}
 	if len(r.Wrapped) == 0 || len(r.Wrapped) > MaxWrapped {
-		return 0, nil, &ArgumentError{"wrapped key", "must be 1 to 4096 bytes"}
+		return 0, nil, &ArgumentError{"wrapped key", "must be 1 to 4064 bytes"}
 	}
 	var b cryptobyte.Builder
 	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {

@@ -39,13 +39,13 @@ func TestInspectInlineLengths(t *testing.T) {
 		b = binary.BigEndian.AppendUint16(b, uint16(reference))
 		return append(b, make([]byte, 32+wrapped+commitSize+SaltSize+nonceSize+tagSize)...)
 	}
-	for _, n := range []int{1, 2, 4095, 4096} {
+	for _, n := range []int{1, 2, MaxWrapped - 1, MaxWrapped} {
 		h, err := Inspect(build(32+n, n))
 		require.NoError(t, err)
 		require.Len(t, h.Reference.Wrapped, n)
 		require.Zero(t, h.PlaintextSize())
 	}
-	for reference, wrapped := range map[int]int{0: 100, 1: 100, 31: 100, 32: 100, 33: 0, 4129: 4097, 65535: 65503} {
+	for reference, wrapped := range map[int]int{0: 100, 1: 100, 31: 100, 32: 100, 33: 0, 4097: 4065, 65535: 65503} {
 		_, err := Inspect(build(reference, wrapped))
 		require.Equal(t, ErrOpen, err, reference)
 	}

@@ -107,7 +107,7 @@ func TestEveryLength(t *testing.T) {
 				x.refused(slices.Delete(bytes.Clone(x.record), n, n+1), x.aad, "byte %d missing", n)
 				x.refused(slices.Insert(bytes.Clone(x.record), n, 0), x.aad, "a byte before byte %d", n)
 			}
-			for _, n := range []int{1, 2, 16, 101, 4096} {
+			for _, n := range []int{1, 2, 16, 101, MaxWrapped} {
 				x.refused(append(bytes.Clone(x.record), make([]byte, n)...), x.aad, "%d bytes more", n)
 			}
 		})

@@ -131,8 +131,8 @@ func (m *maker) failingInline() {
 	m.fail(base, "open", "inline, reference one byte shorter than it is", length(32+59))
 	m.fail(base, "open", "inline, reference one byte longer than it is", length(32+61))
 	m.fail(base, "open", "inline, reference longer than the record", length(0xffff))
-	m.fail(base, "open", "inline, wrapped key of 4097 bytes", func(f *vFailing) {
-		f.Record = slices.Concat(f.Record[:ref], []byte{0x10, 0x21}, f.Record[kek:wrapped], make([]byte, 4097), f.Record[end:])
+	m.fail(base, "open", "inline, wrapped key of 4065 bytes", func(f *vFailing) {
+		f.Record = slices.Concat(f.Record[:ref], []byte{0x10, 0x01}, f.Record[kek:wrapped], make([]byte, MaxWrapped+1), f.Record[end:])
 	})
 	m.fail(base, "unknown key", "inline, KEK ID, first bit", flip(kek, 0x80))
 	m.fail(base, "open", "inline, KEK ID of another KEK", func(f *vFailing) { copy(f.Record[kek:], other.Record[kek:kek+8]) })
@@ -151,7 +151,7 @@ func (m *maker) failingInline() {
 	m.fail(base, "open", "inline, cut inside the reference", func(f *vFailing) { f.Record = f.Record[:50] })
 	m.fail(base, "open", "inline, cut before the tag", func(f *vFailing) { f.Record = f.Record[:end+56] })
 
-	for name, size := range map[string]int{"empty": 0, "of 4097 bytes": MaxWrapped + 1} {
+	for name, size := range map[string]int{"empty": 0, "of 4065 bytes": MaxWrapped + 1} {
 		m.craftInline(base, "inline, right in all but a wrapped key "+name, size)
 	}
 	slices.SortFunc(m.v.Failing[len(m.v.Failing)-2:], func(a, b vFailing) int { return cmp.Compare(a.Name, b.Name) })

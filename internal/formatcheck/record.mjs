@@ -23,7 +23,7 @@ const prefixed = (b) => (b.length > 0xffff ? refuse('argument') : Buffer.concat(
 // Section 2: header and reference.
 
 const INLINE = 0x80;
-const MAX_WRAPPED = 4096;
+const MAX_WRAPPED = 4064;
 
 // parse splits a record into its parts. It needs no key and proves nothing.
 export function parse(record) {

@@ -156,7 +156,8 @@ func (b *bench) run(ctx context.Context, change func(*Run)) (Result, error) {
 	h, err := rows.ParseHeader(line)
 	require.NoError(b.t, err)
 	run := &Run{
-		In: r, File: in, Out: b.path("out"), Rejects: b.path("rejects"), Name: "test", Repository: b.repo,
+		Caller: tokenize.Caller{Permissions: tokenize.MaySave},
+		In:     r, File: in, Out: b.path("out"), Rejects: b.path("rejects"), Name: "test", Repository: b.repo,
 		Work: Tokenize(b.repo, tokenize.Caller{Permissions: tokenize.MaySave}, Columns{Header: h, Expiry: -1, Keep: []int{1}}),
 	}
 	if change != nil {

@@ -42,6 +42,7 @@ type Run struct {
 	Secret bool
 
 	Repository *tokenize.Repository
+	Caller     tokenize.Caller // of the job's own calls; may save
 	Work       Work
 	Progress   Progress // may be nil
 	// Note is told what the user should know.
@@ -130,7 +131,7 @@ func (r *Run) recorded(ctx context.Context) (Result, error) {
 		}
 	}
 	rejects, out := &aside{path: r.Rejects}, &aside{path: r.Out}
-	last, found, err := r.Repository.LastStep(ctx, id)
+	last, found, err := r.Repository.LastStep(ctx, r.Caller, id)
 	if err != nil {
 		return Result{}, err
 	}
@@ -188,12 +189,12 @@ func (r *Run) finish(ctx context.Context, l *loop) (Result, error) {
 	if err := publish(r.Out, l.cur.Out, true); err != nil {
 		return l.result(), err
 	}
-	return l.result(), r.Repository.EndJob(ctx, *l.job)
+	return l.result(), r.Repository.EndJob(ctx, r.Caller, *l.job)
 }
 
 // forget drops an earlier run of the same command and its files aside.
 func (r *Run) forget(ctx context.Context, id tokenize.Job) error {
-	_, found, err := r.Repository.LastStep(ctx, id)
+	_, found, err := r.Repository.LastStep(ctx, r.Caller, id)
 	if err != nil || !found {
 		return err
 	}
@@ -202,7 +203,7 @@ func (r *Run) forget(ctx context.Context, id tokenize.Job) error {
 			return err
 		}
 	}
-	return r.Repository.EndJob(ctx, id)
+	return r.Repository.EndJob(ctx, r.Caller, id)
 }
 
 // jobOf reads the whole input: the same run is one over the same content.
@@ -210,7 +211,7 @@ func (r *Run) jobOf(ctx context.Context) (tokenize.Job, error) {
 	if _, err := r.File.Seek(0, io.SeekStart); err != nil {
 		return tokenize.Job{}, err
 	}
-	id, err := r.Repository.JobOf(ctx, r.Name+"\x00"+r.Out+"\x00"+r.Rejects, untilDone{ctx, r.File})
+	id, err := r.Repository.JobOf(ctx, r.Caller, r.Name+"\x00"+r.Out+"\x00"+r.Rejects, untilDone{ctx, r.File})
 	if ctx.Err() != nil {
 		return id, ErrInterrupted
 	}

@@ -104,7 +104,8 @@ func (a *app) detokenize(ctx context.Context, f *detokenizeFlags) error {
 	}
 	caller := tokenize.Caller{Owner: actor, Permissions: tokenize.MayReveal}
 	err = a.bulk(ctx, in, &bulk.Run{
-		Out: f.out, Rejects: f.rejects, Restart: f.restart, Secret: true,
+		Caller: caller,
+		Out:    f.out, Rejects: f.rejects, Restart: f.restart, Secret: true,
 		Name:       fmt.Sprintf("detokenize 1 %d %d", header.Len(), at),
 		Repository: repo,
 		Work:       bulk.Detokenize(repo, caller, f.reason, header, at),

@@ -112,7 +112,8 @@ func (a *app) tokenize(ctx context.Context, f *tokenizeFlags) error {
 	}
 	caller := tokenize.Caller{Owner: actor, Permissions: tokenize.MaySave}
 	err = a.bulk(ctx, in, &bulk.Run{
-		Out: f.out, Rejects: f.rejects, Restart: f.restart,
+		Caller: caller,
+		Out:    f.out, Rejects: f.rejects, Restart: f.restart,
 		Name:       f.name(cols),
 		Repository: repo,
 		Work:       bulk.Tokenize(repo, caller, cols),
