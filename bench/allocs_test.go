@@ -25,13 +25,13 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 	dst := make([]byte, 0, 256)
 	for name, path := range map[string]func(){
 		"seal":        func() { _, err = s.SealPAN(ctx, dst, pan, id) },
-		"open":        func() { sinkP, err = s.OpenPAN(ctx, record, id) },
+		"open":        func() { sinkPAN, err = s.OpenPAN(ctx, record, id) },
 		"blind index": func() { x.Append(dst, pan16) },
-		"Luhn":        func() { sinkB = card.Luhn(pan16) },
-		"check digit": func() { sinkC, err = card.CheckDigit(pan16[:15]) },
-		"brand":       func() { sinkN = card.NetworkOf(pan16) },
-		"mask":        func() { sinkD = card.AppendMasked(dst, pan16, card.Mask64) },
-		"parse":       func() { sinkP, err = card.ParsePAN(pan16) },
+		"Luhn":        func() { sinkBool = card.Luhn(pan16) },
+		"check digit": func() { sinkByte, err = card.CheckDigit(pan16[:15]) },
+		"brand":       func() { sinkNetwork = card.NetworkOf(pan16) },
+		"mask":        func() { sinkBytes = card.AppendMasked(dst, pan16, card.Mask64) },
+		"parse":       func() { sinkPAN, err = card.ParsePAN(pan16) },
 		"token":       func() { generate.AppendRandomWithLuhn(dst) },
 	} {
 		require.Zero(t, testing.AllocsPerRun(1000, path), name)

@@ -7,117 +7,117 @@ import (
 	"github.com/cardseal/cardseal/tokenize/generate"
 )
 
+// pan16 is a published test card.
+var pan16 = []byte("4111111111111111")
+
+// What loops compute goes here, so that it is computed.
 var (
-	pan16 = []byte("4111111111111111") // a published test card
-	sinkB bool
-	sinkC byte
-	sinkS string
-	sinkD []byte
-	sinkP card.PAN
-	sinkN card.Network
+	sinkBool    bool
+	sinkByte    byte
+	sinkString  string
+	sinkBytes   []byte
+	sinkPAN     card.PAN
+	sinkNetwork card.Network
 )
 
-func BenchmarkLuhn(b *testing.B) {
-	b.Run("floor", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			sinkB = luhnFloor(pan16)
+var luhnPath = path{"Luhn", 1,
+	single(func(n int) {
+		for range n {
+			sinkBool = luhnFloor(pan16)
 		}
-	})
-	b.Run("ours", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			sinkB = card.Luhn(pan16)
+	}),
+	single(func(n int) {
+		for range n {
+			sinkBool = card.Luhn(pan16)
 		}
-	})
+	}),
 }
 
-func BenchmarkCheckDigit(b *testing.B) {
-	b.Run("floor", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			sinkC = checkDigitFloor(pan16[:15])
+var checkDigitPath = path{"CheckDigit", 1,
+	single(func(n int) {
+		for range n {
+			sinkByte = checkDigitFloor(pan16[:15])
 		}
-	})
-	b.Run("ours", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			sinkC, _ = card.CheckDigit(pan16[:15])
+	}),
+	single(func(n int) {
+		for range n {
+			sinkByte, _ = card.CheckDigit(pan16[:15])
 		}
-	})
+	}),
 }
 
-func BenchmarkBrand(b *testing.B) {
-	b.Run("floor", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			sinkS = brandFloor(pan16)
+var brandPath = path{"Brand", 1,
+	single(func(n int) {
+		for range n {
+			sinkString = brandFloor(pan16)
 		}
-	})
-	b.Run("ours", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			sinkN = card.NetworkOf(pan16)
+	}),
+	single(func(n int) {
+		for range n {
+			sinkNetwork = card.NetworkOf(pan16)
 		}
-	})
+	}),
 }
 
-func BenchmarkMask(b *testing.B) {
-	buf := make([]byte, 0, 32)
-	b.Run("floor", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			sinkD = append(buf, pan16...)
+var maskPath = path{"Mask", 1,
+	single(func(n int) {
+		buf := make([]byte, 0, 32)
+		for range n {
+			sinkBytes = append(buf, pan16...)
 		}
-	})
-	b.Run("ours", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			sinkD = card.AppendMasked(buf, pan16, card.Mask64)
+	}),
+	single(func(n int) {
+		buf := make([]byte, 0, 32)
+		for range n {
+			sinkBytes = card.AppendMasked(buf, pan16, card.Mask64)
 		}
-	})
+	}),
 }
 
 // Parsing has no budget of its own; its floor packs sixteen checked digits.
-func BenchmarkParse(b *testing.B) {
-	var packed [10]byte
-	b.Run("floor", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			for i := 0; i < len(pan16); i += 2 {
-				hi, lo := pan16[i]-'0', pan16[i+1]-'0'
-				if hi > 9 || lo > 9 {
-					b.Fatal("not digits")
+var parsePath = path{"Parse", 1,
+	func(tb testing.TB) func() func(int) {
+		return func() func(int) {
+			var packed [10]byte
+			return func(n int) {
+				for range n {
+					for i := 0; i < len(pan16); i += 2 {
+						hi, lo := pan16[i]-'0', pan16[i+1]-'0'
+						if hi > 9 || lo > 9 {
+							tb.Error("not digits")
+						}
+						packed[i/2] = hi<<4 | lo
+					}
 				}
-				packed[i/2] = hi<<4 | lo
 			}
 		}
-	})
-	b.Run("ours", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			sinkP, _ = card.ParsePAN(pan16)
+	},
+	single(func(n int) {
+		for range n {
+			sinkPAN, _ = card.ParsePAN(pan16)
 		}
-	})
+	}),
 }
 
-func BenchmarkToken(b *testing.B) {
-	b.Run("floor", func(b *testing.B) {
-		b.ReportAllocs()
-		b.RunParallel(func(pb *testing.PB) {
+var tokenPath = path{"Token", 1,
+	func(testing.TB) func() func(int) {
+		return func() func(int) {
 			f, buf := new(tokenFloor), make([]byte, 0, 32)
-			for pb.Next() {
-				f.append(buf)
+			return func(n int) {
+				for range n {
+					f.append(buf)
+				}
 			}
-		})
-	})
-	b.Run("ours", func(b *testing.B) {
-		b.ReportAllocs()
-		b.RunParallel(func(pb *testing.PB) {
+		}
+	},
+	func(testing.TB) func() func(int) {
+		return func() func(int) {
 			buf := make([]byte, 0, 32)
-			for pb.Next() {
-				generate.AppendRandomWithLuhn(buf)
+			return func(n int) {
+				for range n {
+					generate.AppendRandomWithLuhn(buf)
+				}
 			}
-		})
-	})
+		}
+	},
 }

@@ -1,10 +1,11 @@
 // Package bench measures the hot paths, each beside the floor it is held to: the
-// least that the machine could do for the same result. Figures are ratios within
-// one run on one machine; an absolute time on a shared machine proves nothing.
+// least that the machine could do for the same result.
 //
-//	go test ./bench -bench . -count 6 -cpu 1,2
-//	go run ./bench/report
+//	go test ./bench -bench Path -count 6 -cpu 1,2    floor and ours, for benchstat
+//	go test ./bench -bench Ratio -benchtime 300x     ours / floor, measured in turns
+//	go run ./bench/report                            the latter as a table
 //
-// The second runs the first and prints a table of medians and ratios against the
-// budget. Benchmarks come in pairs named Path/floor and Path/ours.
+// Shared machines change speed from one millisecond to the next. Ratio therefore
+// runs floor and ours in turns of a fraction of a millisecond and reports the
+// median of the turns' ratios; an absolute time proves nothing.
 package bench

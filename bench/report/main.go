@@ -1,12 +1,12 @@
-// Command report runs the benchmarks of bench and prints each path beside its
-// floor and budget: medians over passes in which floor and ours take turns, so
-// that a machine that grows slower meanwhile slows both.
+// Command report measures every hot path against its floor and prints a table of
+// ratios beside the budget.
 //
-//	go run ./bench/report [-passes 6] [-time 100ms] [-cpu 1,2]
+//	go run ./bench/report [-turns 300] [-passes 3] [-cpu 1,2]
+//
+// A pass measures all paths once; the table shows the median pass.
 package main
 
 import (
-	"bufio"
 	"flag"
 	"fmt"
 	"os"
@@ -34,21 +34,21 @@ var paths = []struct {
 	{"OpenForeign", "open one PAN, sealing key not cached", 1.25},
 	{"BlindIndex", "blind index", 1.10},
 	{"Save", "Save, memory store", 1.5},
-	{"SaveBatch", "SaveBatch of 1,000 cards, memory store", 1.5},
+	{"SaveBatch", "SaveBatch of 1,000, memory store, a card", 1.5},
 }
 
 func main() {
-	passes := flag.Int("passes", 6, "how often each benchmark runs")
-	length := flag.String("time", "100ms", "how long each run takes, as -benchtime")
+	turns := flag.Int("turns", 300, "how often floor and ours take turns")
+	passes := flag.Int("passes", 3, "how often all of it is measured")
 	cpu := flag.String("cpu", "1,2", "numbers of cores, as -cpu")
 	flag.Parse()
-	if err := report(*passes, *length, *cpu); err != nil {
+	if err := report(*turns, *passes, *cpu); err != nil {
 		fmt.Fprintln(os.Stderr, "report:", err)
 		os.Exit(1)
 	}
 }
 
-func report(passes int, length, cpu string) error {
+func report(turns, passes int, cpu string) error {
 	dir, err := os.MkdirTemp("", "cardseal-bench")
 	if err != nil {
 		return err
@@ -60,77 +60,56 @@ func report(passes int, length, cpu string) error {
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("build: %w", err)
 	}
-	times := map[string][]float64{} // by path, side and cores
-	allocs := map[string]string{}
+	figures := map[string][]float64{} // by path, cores and unit
 	for range passes {
-		for _, p := range paths {
-			for _, side := range []string{"floor", "ours"} {
-				cmd := exec.Command(binary, "-test.run", "NONE", "-test.benchtime", length, "-test.cpu", cpu,
-					"-test.bench", "^Benchmark"+p.name+"$/^"+side+"$")
-				cmd.Stderr = os.Stderr
-				out, err := cmd.Output()
-				if err != nil {
-					return fmt.Errorf("%s: %w", p.name, err)
-				}
-				read(string(out), times, allocs)
-			}
+		cmd := exec.Command(binary, "-test.run", "NONE", "-test.bench", "Ratio",
+			"-test.benchtime", strconv.Itoa(turns)+"x", "-test.cpu", cpu)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(out)) {
+			read(line, figures)
 		}
 	}
-	fmt.Println("| path | cores | floor, ns | ours, ns | ratio | budget | allocs |")
-	fmt.Println("|---|---|---|---|---|---|---|")
+	fmt.Println("| path | cores | floor, ns | ours, ns | ratio | budget |")
+	fmt.Println("|---|---|---|---|---|---|")
 	for _, p := range paths {
-		for _, cores := range strings.Split(cpu, ",") {
-			row(p.name, p.what, p.budget, cores, times, allocs)
+		for cores := range strings.SplitSeq(cpu, ",") {
+			at := func(unit string) float64 { return median(figures[p.name+"-"+cores+" "+unit]) }
+			limit := "–"
+			if p.budget > 0 {
+				limit = strconv.FormatFloat(p.budget, 'f', 2, 64)
+			}
+			fmt.Printf("| %s | %s | %.1f | %.1f | %.2f | %s |\n",
+				p.what, cores, at("floor-ns"), at("ours-ns"), at("ratio"), limit)
 		}
 	}
 	return nil
 }
 
-// read takes the lines of a benchmark's output, such as
-// "BenchmarkSeal/ours-2  1000  125.0 ns/op  0 B/op  0 allocs/op".
-func read(out string, times map[string][]float64, allocs map[string]string) {
-	for s := bufio.NewScanner(strings.NewReader(out)); s.Scan(); {
-		f := strings.Fields(s.Text())
-		if len(f) < 4 || f[3] != "ns/op" {
-			continue
-		}
-		name := strings.TrimPrefix(f[0], "Benchmark")
-		if !strings.Contains(name, "-") {
-			name += "-1"
-		}
-		if ns, err := strconv.ParseFloat(f[2], 64); err == nil {
-			times[name] = append(times[name], ns)
-		}
-		if len(f) >= 8 {
-			allocs[name] = f[6]
-		}
-	}
-}
-
-func row(name, what string, budget float64, cores string, times map[string][]float64, allocs map[string]string) {
-	floor, ours := times[name+"/floor-"+cores], times[name+"/ours-"+cores]
-	if len(floor) == 0 || len(ours) == 0 {
+// read takes a line such as
+// "BenchmarkRatio/Seal-2  300  118.0 floor-ns  125.0 ours-ns  1.06 ratio".
+func read(line string, figures map[string][]float64) {
+	f := strings.Fields(line)
+	if len(f) < 4 || !strings.HasPrefix(f[0], "BenchmarkRatio/") {
 		return
 	}
-	// The ratio is the median of the passes' own ratios, not of medians that may
-	// come from different moments.
-	ratios := make([]float64, min(len(floor), len(ours)))
-	for i := range ratios {
-		ratios[i] = ours[i] / floor[i]
+	name := strings.TrimPrefix(f[0], "BenchmarkRatio/")
+	if !strings.Contains(name, "-") {
+		name += "-1"
 	}
-	limit := "–"
-	if budget > 0 {
-		limit = strconv.FormatFloat(budget, 'f', 2, 64)
+	for i := 2; i+1 < len(f); i += 2 {
+		if v, err := strconv.ParseFloat(f[i], 64); err == nil {
+			figures[name+" "+f[i+1]] = append(figures[name+" "+f[i+1]], v)
+		}
 	}
-	fmt.Printf("| %s | %s | %.1f | %.1f | %.2f | %s | %s |\n", what, cores,
-		median(floor), median(ours), median(ratios), limit, allocs[name+"/ours-"+cores])
 }
 
 func median(v []float64) float64 {
-	s := slices.Sorted(slices.Values(v))
-	n := len(s)
-	if n%2 == 1 {
-		return s[n/2]
+	if len(v) == 0 {
+		return 0
 	}
-	return (s[n/2-1] + s[n/2]) / 2
+	return slices.Sorted(slices.Values(v))[len(v)/2]
 }

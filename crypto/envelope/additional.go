@@ -36,24 +36,36 @@ type Additional struct {
 // owner, names and values each behind a 16-bit length. It allocates only where
 // dst is too small.
 func (a *Additional) AppendTo(dst []byte) ([]byte, error) {
+	if a.Owner == "" && len(a.Pairs) == 0 {
+		return a.appendPlain(dst), nil
+	}
 	if len(a.Owner) > math.MaxUint16 {
 		return nil, &ArgumentError{"owner", "is longer than 65535 bytes"}
 	}
 	if !utf8.ValidString(a.Owner) {
 		return nil, &ArgumentError{"owner", "is not UTF-8"}
 	}
+	dst = append(dst, additionalVersion, a.Field)
+	dst = append(dst, a.Record[:]...)
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(a.Owner)))
+	dst = append(dst, a.Owner...)
+	dst = binary.BigEndian.AppendUint64(dst, a.Generation)
+	return appendPairs(dst, a.Pairs)
+}
+
+// appendPlain is AppendTo without owner and pairs, all of whose places are known.
+func (a *Additional) appendPlain(dst []byte) []byte {
 	n := len(dst)
-	dst = slices.Grow(dst, fixedAdditional+len(a.Owner))[:n+fixedAdditional+len(a.Owner)]
-	b := dst[n:]
+	if cap(dst)-n < fixedAdditional {
+		dst = slices.Grow(dst, fixedAdditional)
+	}
+	dst = dst[:n+fixedAdditional]
+	b := (*[fixedAdditional]byte)(dst[n:])
 	b[0], b[1] = additionalVersion, a.Field
 	*(*RecordID)(b[2:]) = a.Record
-	binary.BigEndian.PutUint16(b[18:], uint16(len(a.Owner)))
-	copy(b[20:], a.Owner)
-	binary.BigEndian.PutUint64(b[20+len(a.Owner):], a.Generation)
-	if len(a.Pairs) == 0 {
-		return dst, nil
-	}
-	return appendPairs(dst, a.Pairs)
+	b[18], b[19] = 0, 0
+	binary.BigEndian.PutUint64(b[20:], a.Generation)
+	return dst
 }
 
 func appendPairs(dst []byte, pairs []Pair) ([]byte, error) {
