@@ -63,11 +63,13 @@ func luhnWord(w uint64) uint64 {
 	return sum * 0x0001000100010001 >> 48
 }
 
+// checkDigitFloor is the check digit of fifteen ASCII digits. The second word
+// overlaps the first by a digit, which is shifted out; the place that opens at the
+// end is the check digit's own.
 func checkDigitFloor(d []byte) byte {
-	var w [16]byte
-	copy(w[:], d)
-	w[15] = '0'
-	a, b := binary.LittleEndian.Uint64(w[:])^0x3030303030303030, binary.LittleEndian.Uint64(w[8:])^0x3030303030303030
+	a, b := binary.LittleEndian.Uint64(d), binary.LittleEndian.Uint64(d[7:])
+	a ^= 0x3030303030303030
+	b = (b ^ 0x3030303030303030) >> 8
 	if ((a+0x7676767676767676)|a|(b+0x7676767676767676)|b)&0x8080808080808080 != 0 {
 		return 0
 	}

@@ -68,6 +68,12 @@ func (a *Additional) appendPlain(dst []byte) []byte {
 	return dst
 }
 
+// SetRecord puts another record ID in place of the one in an encoding that
+// [Additional.AppendTo] made. It is for callers who bind many records alike.
+func SetRecord(encoded []byte, id RecordID) {
+	*(*RecordID)(encoded[2:]) = id
+}
+
 func appendPairs(dst []byte, pairs []Pair) ([]byte, error) {
 	total := 0
 	for i, p := range pairs {

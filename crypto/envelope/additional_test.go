@@ -126,3 +126,18 @@ func FuzzAdditionalBytes(f *testing.F) {
 		}
 	})
 }
+
+// An encoding with another record ID put in is that record's own encoding.
+func TestSetRecord(t *testing.T) {
+	for _, owner := range []string{"", "owner"} {
+		a := Additional{Field: 7, Record: NewRecordID(), Owner: owner, Generation: 3}
+		b := a
+		b.Record = NewRecordID()
+		got, err := a.AppendTo(nil)
+		require.NoError(t, err)
+		want, err := b.AppendTo(nil)
+		require.NoError(t, err)
+		SetRecord(got, b.Record)
+		require.Equal(t, want, got)
+	}
+}

@@ -23,6 +23,14 @@ type work struct {
 	plain [card.PackedSize]byte
 	room  [32]byte // for a plaintext, and before it for a key in the making
 	aad   [128]byte
+	pan   []byte // the additional data of a PAN bound to a record ID alone
+}
+
+func newWork() any {
+	w := new(work)
+	// It cannot fail: there is neither owner nor pairs.
+	w.pan, _ = (&envelope.Additional{Field: byte(PAN)}).AppendTo(nil)
+	return w
 }
 
 // New returns a sealer for a scope: text of at most 255 bytes of UTF-8, bound
@@ -30,7 +38,7 @@ type work struct {
 // by every call. Security codes need a manager with a key store.
 func New(m *keys.Manager, scope string) *Sealer {
 	s := new(Sealer)
-	s.work.New = func() any { return new(work) }
+	s.work.New = newWork
 	s.data, s.dataErr = m.Scope(keys.PAN, scope)
 	s.codes, s.codesErr = m.Scope(keys.CVC, scope)
 	return s
@@ -38,13 +46,21 @@ func New(m *keys.Manager, scope string) *Sealer {
 
 // SealPAN appends a sealed PAN to dst, bound to a record ID alone.
 func (s *Sealer) SealPAN(ctx context.Context, dst []byte, pan card.PAN, id RecordID) ([]byte, error) {
-	return s.sealNumber(ctx, dst, pan, &envelope.Additional{Field: byte(PAN), Record: id})
+	w := s.work.Get().(*work)
+	envelope.SetRecord(w.pan, id)
+	dst, err := s.seal(ctx, w, dst, pan, w.pan)
+	s.work.Put(w)
+	return dst, err
 }
 
 // OpenPAN opens what [Sealer.SealPAN] sealed. Every failure is
 // [envelope.ErrOpen].
 func (s *Sealer) OpenPAN(ctx context.Context, record []byte, id RecordID) (card.PAN, error) {
-	return s.openNumber(ctx, record, &envelope.Additional{Field: byte(PAN), Record: id})
+	w := s.work.Get().(*work)
+	envelope.SetRecord(w.pan, id)
+	pan, err := s.open(ctx, w, record, w.pan)
+	s.work.Put(w)
+	return pan, err
 }
 
 // SealNumber appends a sealed card number to dst: field [PAN] or
@@ -53,29 +69,27 @@ func (s *Sealer) SealNumber(ctx context.Context, dst []byte, f Field, pan card.P
 	if f != PAN && f != NetworkToken {
 		return nil, &envelope.ArgumentError{Field: "field", Reason: "holds no card number"}
 	}
+	w := s.work.Get().(*work)
+	defer s.work.Put(w)
 	a := b.additional(f)
-	return s.sealNumber(ctx, dst, pan, &a)
+	aad, err := a.AppendTo(w.aad[:0])
+	if err != nil {
+		return nil, err
+	}
+	return s.seal(ctx, w, dst, pan, aad)
 }
 
-func (s *Sealer) sealNumber(ctx context.Context, dst []byte, pan card.PAN, a *envelope.Additional) ([]byte, error) {
+func (s *Sealer) seal(ctx context.Context, w *work, dst []byte, pan card.PAN, aad []byte) ([]byte, error) {
 	if pan.IsZero() {
 		return nil, &envelope.ArgumentError{Field: "number", Reason: "is missing"}
 	}
 	if s.dataErr != nil {
 		return nil, s.dataErr
 	}
-	w := s.work.Get().(*work)
-	aad, err := a.AppendTo(w.aad[:0])
-	if err == nil {
-		pan.AppendPacked(w.plain[:0])
-		dst, err = s.data.SealWith(ctx, &w.lease, dst, w.plain[:], aad)
-		w.plain = [card.PackedSize]byte{}
-	}
-	s.work.Put(w)
-	if err != nil {
-		return nil, err
-	}
-	return dst, nil
+	pan.AppendPacked(w.plain[:0])
+	dst, err := s.data.SealWith(ctx, &w.lease, dst, w.plain[:], aad)
+	w.plain = [card.PackedSize]byte{}
+	return dst, err
 }
 
 // OpenNumber opens what [Sealer.SealNumber] sealed.
@@ -83,28 +97,30 @@ func (s *Sealer) OpenNumber(ctx context.Context, record []byte, f Field, b *Bind
 	if f != PAN && f != NetworkToken {
 		return card.PAN{}, &envelope.ArgumentError{Field: "field", Reason: "holds no card number"}
 	}
+	w := s.work.Get().(*work)
+	defer s.work.Put(w)
 	a := b.additional(f)
-	return s.openNumber(ctx, record, &a)
+	aad, err := a.AppendTo(w.aad[:0])
+	if err != nil {
+		return card.PAN{}, err
+	}
+	return s.open(ctx, w, record, aad)
 }
 
-func (s *Sealer) openNumber(ctx context.Context, record []byte, a *envelope.Additional) (card.PAN, error) {
+func (s *Sealer) open(ctx context.Context, w *work, record, aad []byte) (card.PAN, error) {
 	if s.dataErr != nil {
 		return card.PAN{}, s.dataErr
 	}
-	w := s.work.Get().(*work)
-	var pan card.PAN
-	aad, err := a.AppendTo(w.aad[:0])
-	if err == nil {
-		var plain []byte
-		if plain, err = s.data.OpenWith(ctx, w.room[:0], record, aad); err == nil {
-			if pan, err = card.ParsePacked(plain); err != nil {
-				err = envelope.ErrOpen
-			}
-			w.room = [32]byte{}
-		}
+	plain, err := s.data.OpenWith(ctx, w.room[:0], record, aad)
+	if err != nil {
+		return card.PAN{}, err
 	}
-	s.work.Put(w)
-	return pan, err
+	pan, err := card.ParsePacked(plain)
+	w.room = [32]byte{}
+	if err != nil {
+		return card.PAN{}, envelope.ErrOpen
+	}
+	return pan, nil
 }
 
 // SealPANs seals many PANs, each under the record ID at its place. The records
@@ -115,10 +131,13 @@ func (s *Sealer) SealPANs(ctx context.Context, pans []card.PAN, ids []RecordID) 
 	}
 	records := make([][]byte, len(pans))
 	all := make([]byte, 0, len(pans)*PANSize)
+	w := s.work.Get().(*work)
+	defer s.work.Put(w)
 	for i, pan := range pans {
 		from := len(all)
+		envelope.SetRecord(w.pan, ids[i])
 		var err error
-		if all, err = s.SealPAN(ctx, all, pan, ids[i]); err != nil {
+		if all, err = s.seal(ctx, w, all, pan, w.pan); err != nil {
 			return nil, err
 		}
 		records[i] = all[from:len(all):len(all)]
@@ -130,12 +149,15 @@ func (s *Sealer) SealPANs(ctx context.Context, pans []card.PAN, ids []RecordID) 
 // and is nil where it did.
 func (s *Sealer) OpenPANs(ctx context.Context, records [][]byte, ids []RecordID) ([]card.PAN, []error) {
 	pans, errs := make([]card.PAN, len(records)), make([]error, len(records))
+	w := s.work.Get().(*work)
+	defer s.work.Put(w)
 	for i, record := range records {
 		if i >= len(ids) {
 			errs[i] = &envelope.ArgumentError{Field: "record IDs", Reason: "must be as many as the records"}
 			continue
 		}
-		pans[i], errs[i] = s.OpenPAN(ctx, record, ids[i])
+		envelope.SetRecord(w.pan, ids[i])
+		pans[i], errs[i] = s.open(ctx, w, record, w.pan)
 	}
 	return pans, errs
 }
