@@ -182,3 +182,20 @@ func TestArgumentsAreNotRepeated(t *testing.T) {
 	require.Equal(t, ExitUsage, r.code)
 	require.Contains(t, r.err, "looks like a card number")
 }
+
+// Folders may have long numbers in their names; a name that is a card number is
+// refused as a path, too.
+func TestPathsAreNoCards(t *testing.T) {
+	const number = "4111111111111111"
+	for arg, want := range map[string]bool{
+		"/tmp/Test" + number + "/001/cards.csv": false,
+		"--in=/tmp/x-" + number + "x/cards.csv": false,
+		"/tmp/" + number + ".csv":               true,
+		number + "/cards.csv":                   true,
+		"--store=" + number + "://x":            true,
+		number:                                  true,
+		"--reason=for " + number:                true,
+	} {
+		require.Equal(t, want, namesCard(arg), arg)
+	}
+}

@@ -129,12 +129,28 @@ func (e *flagError) Unwrap() error { return e.err }
 // may look like one.
 func checkArguments(args []string) error {
 	for _, arg := range args {
-		if rows.HoldsPAN(arg) && !generate.IsRandomWithLuhn(arg) {
+		if namesCard(arg) && !generate.IsRandomWithLuhn(arg) {
 			return usagef("an argument looks like a card number. Numbers are read from files or standard input only: " +
 				"an argument stays in the shell's history and is seen by every process")
 		}
 	}
 	return nil
+}
+
+// namesCard reports an argument that has a card number in it. Of a path each
+// element is looked at as a whole, without what follows a full stop: names of
+// temporary folders have long numbers in them that are none.
+func namesCard(arg string) bool {
+	if !strings.Contains(arg, "/") {
+		return rows.HoldsPAN(arg)
+	}
+	for _, element := range strings.FieldsFunc(arg, func(c rune) bool { return strings.ContainsRune("/:=", c) }) {
+		stem, _, _ := strings.Cut(element, ".")
+		if strings.Trim(stem, "0123456789 -") == "" && rows.HoldsPAN(stem) {
+			return true
+		}
+	}
+	return false
 }
 
 func anyDigits(args []string) bool {
