@@ -70,10 +70,10 @@ func decodeRepository(name, value []byte) (store.Repository, error) {
 }
 
 // CreateRepository refuses a scope that belongs to a repository of another name
-// with an [InvalidError].
+// with an [store.InvalidError].
 func (c cards) CreateRepository(ctx context.Context, r store.Repository) (stored store.Repository, err error) {
-	if r.Name == "" || len(r.Name) > maxName {
-		return store.Repository{}, &InvalidError{"Repository.Name", "must have 1 to 255 bytes"}
+	if r.Name == "" || len(r.Name) > store.MaxName {
+		return store.Repository{}, &store.InvalidError{Field: "Repository.Name", Problem: "must have 1 to 255 bytes"}
 	}
 	err = c.db.update(ctx, func(tx *bbolt.Tx) (err error) {
 		b := tx.Bucket(bucketRepositories)
@@ -84,7 +84,7 @@ func (c cards) CreateRepository(ctx context.Context, r store.Repository) (stored
 		err = b.ForEach(func(name, value []byte) error {
 			other, err := decodeRepository(name, value)
 			if err == nil && other.Scope == r.Scope {
-				return &InvalidError{"Repository.Scope", "belongs to another repository"}
+				return &store.InvalidError{Field: "Repository.Scope", Problem: "belongs to another repository"}
 			}
 			return err
 		})
@@ -119,8 +119,8 @@ func (c cards) Repositories(ctx context.Context) (list []store.Repository, err e
 }
 
 func (c cards) AssignMerchant(ctx context.Context, merchant string, scope store.ScopeID) error {
-	if merchant == "" || len(merchant) > maxName {
-		return &InvalidError{"merchant", "must have 1 to 255 bytes"}
+	if merchant == "" || len(merchant) > store.MaxName {
+		return &store.InvalidError{Field: "merchant", Problem: "must have 1 to 255 bytes"}
 	}
 	return c.db.update(ctx, func(tx *bbolt.Tx) error {
 		return tx.Bucket(bucketMerchants).Put([]byte(merchant), append([]byte{valueFormat}, scope[:]...))

@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize/store"
 )
 
 // keyStore is the key store of a DB.
@@ -70,7 +71,7 @@ func getRing(tx *bbolt.Tx, id *keys.RingID) (ring, error) {
 
 // CompareAndSwap puts the records if the ring's version is the one given, and
 // returns when they are on disk. A record that cannot be stored is an
-// [InvalidError].
+// [store.InvalidError].
 func (k keyStore) CompareAndSwap(ctx context.Context, id keys.RingID, version uint64, put []keys.Record) error {
 	for i := range put {
 		if err := checkRecord(&put[i], id, put[:i]); err != nil {
@@ -93,7 +94,7 @@ func (k keyStore) CompareAndSwap(ctx context.Context, id keys.RingID, version ui
 			} else if known, err := decodeRecord(rec.ID, value); err != nil {
 				return err
 			} else if known.Ring != id {
-				return &InvalidError{"Record.ID", "belongs to another ring"}
+				return &store.InvalidError{Field: "Record.ID", Problem: "belongs to another ring"}
 			}
 			if err := records.Put(rec.ID[:], appendRecord(nil, rec)); err != nil {
 				return err
@@ -107,13 +108,13 @@ func (k keyStore) CompareAndSwap(ctx context.Context, id keys.RingID, version ui
 func checkRecord(r *keys.Record, ring keys.RingID, earlier []keys.Record) error {
 	switch {
 	case r.ID.IsZero():
-		return &InvalidError{"Record.ID", "is missing"}
+		return &store.InvalidError{Field: "Record.ID", Problem: "is missing"}
 	case r.Ring != ring:
-		return &InvalidError{"Record.Ring", "is another ring"}
+		return &store.InvalidError{Field: "Record.Ring", Problem: "is another ring"}
 	case r.State < keys.Active || r.State > keys.Destroyed:
-		return &InvalidError{"Record.State", "is unknown"}
+		return &store.InvalidError{Field: "Record.State", Problem: "is unknown"}
 	case slices.ContainsFunc(earlier, func(e keys.Record) bool { return e.ID == r.ID }):
-		return &InvalidError{"Record.ID", "is there twice"}
+		return &store.InvalidError{Field: "Record.ID", Problem: "is there twice"}
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func decodeCall(value []byte) (c call, err error) {
 	c.until = int64(r.uint64())
 	r.into(c.input[:])
 	c.token = string(r.b)
-	if r.failed || c.token == "" || len(c.token) > maxName {
+	if r.failed || c.token == "" || len(c.token) > store.MaxName {
 		return call{}, corrupt("a remembered call")
 	}
 	return c, nil

@@ -38,10 +38,10 @@ func Open(ctx context.Context, path string, o *Options) (*DB, error) {
 		o = &Options{}
 	}
 	if o.MaxSize < 0 {
-		return nil, &InvalidError{"Options.MaxSize", "is negative"}
+		return nil, &store.InvalidError{Field: "Options.MaxSize", Problem: "is negative"}
 	}
 	if o.Create && o.ReadOnly {
-		return nil, &InvalidError{"Options.Create", "goes with writing only"}
+		return nil, &store.InvalidError{Field: "Options.Create", Problem: "goes with writing only"}
 	}
 	created, err := prepare(path, o)
 	if err != nil {

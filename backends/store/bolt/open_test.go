@@ -33,7 +33,7 @@ func TestOpenMissing(t *testing.T) {
 func TestOpenOptions(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "vault.bolt")
 	for _, o := range []*bolt.Options{{MaxSize: -1}, {Create: true, ReadOnly: true}} {
-		var invalid *bolt.InvalidError
+		var invalid *store.InvalidError
 		if _, err := bolt.Open(t.Context(), path, o); !errors.As(err, &invalid) || !strings.HasPrefix(invalid.Field, "Options.") {
 			t.Errorf("Open with %+v: %v, want an InvalidError", *o, err)
 		}

@@ -29,7 +29,7 @@ func (c cards) Get(ctx context.Context, scope store.ScopeID, tokens []string) ([
 		b := tx.Bucket(bucketCards)
 		var key []byte
 		for i, token := range tokens {
-			if token == "" || len(token) > maxName {
+			if token == "" || len(token) > store.MaxName {
 				continue // no token that was ever stored
 			}
 			key = appendCardKey(key[:0], &scope, token)

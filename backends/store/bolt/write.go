@@ -23,7 +23,7 @@ func (c cards) Write(ctx context.Context, writes []store.Write, job *store.Job) 
 		return nil, err
 	}
 	for i := range writes {
-		if err := check(&writes[i]); err != nil {
+		if err := store.Check(&writes[i]); err != nil {
 			return nil, err
 		}
 	}

@@ -48,8 +48,8 @@ func (c cards) CreateRepository(ctx context.Context, r store.Repository) (store.
 	if err := c.db.ready(ctx); err != nil {
 		return store.Repository{}, err
 	}
-	if r.Name == "" || len(r.Name) > maxName {
-		return store.Repository{}, &InvalidError{"Repository.Name", "must have 1 to 255 bytes"}
+	if r.Name == "" || len(r.Name) > store.MaxName {
+		return store.Repository{}, &store.InvalidError{Field: "Repository.Name", Problem: "must have 1 to 255 bytes"}
 	}
 	c.db.admin.Lock()
 	defer c.db.admin.Unlock()
@@ -58,7 +58,7 @@ func (c cards) CreateRepository(ctx context.Context, r store.Repository) (store.
 	}
 	for _, other := range c.db.repositories {
 		if other.Scope == r.Scope {
-			return store.Repository{}, &InvalidError{"Repository.Scope", "belongs to another repository"}
+			return store.Repository{}, &store.InvalidError{Field: "Repository.Scope", Problem: "belongs to another repository"}
 		}
 	}
 	c.db.repositories[r.Name] = copyRepository(r)
@@ -88,8 +88,8 @@ func (c cards) AssignMerchant(ctx context.Context, merchant string, scope store.
 	if err := c.db.ready(ctx); err != nil {
 		return err
 	}
-	if merchant == "" || len(merchant) > maxName {
-		return &InvalidError{"merchant", "must have 1 to 255 bytes"}
+	if merchant == "" || len(merchant) > store.MaxName {
+		return &store.InvalidError{Field: "merchant", Problem: "must have 1 to 255 bytes"}
 	}
 	c.db.admin.Lock()
 	defer c.db.admin.Unlock()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize/store"
 )
 
 // keyStore is the key store of a DB.
@@ -68,7 +69,7 @@ func (k *keyStore) List(ctx context.Context, id keys.RingID) ([]keys.Record, uin
 }
 
 // CompareAndSwap puts the records if the ring's version is the one given. A
-// record that cannot be stored is an [InvalidError].
+// record that cannot be stored is an [store.InvalidError].
 func (k *keyStore) CompareAndSwap(ctx context.Context, id keys.RingID, version uint64, put []keys.Record) error {
 	if err := k.ready(ctx); err != nil {
 		return err
@@ -102,15 +103,15 @@ func (k *keyStore) check(r *keys.Record, ring keys.RingID, earlier []keys.Record
 	known, ok := k.records[r.ID]
 	switch {
 	case r.ID.IsZero():
-		return &InvalidError{"Record.ID", "is missing"}
+		return &store.InvalidError{Field: "Record.ID", Problem: "is missing"}
 	case r.Ring != ring:
-		return &InvalidError{"Record.Ring", "is another ring"}
+		return &store.InvalidError{Field: "Record.Ring", Problem: "is another ring"}
 	case r.State < keys.Active || r.State > keys.Destroyed:
-		return &InvalidError{"Record.State", "is unknown"}
+		return &store.InvalidError{Field: "Record.State", Problem: "is unknown"}
 	case ok && known.Ring != ring:
-		return &InvalidError{"Record.ID", "belongs to another ring"}
+		return &store.InvalidError{Field: "Record.ID", Problem: "belongs to another ring"}
 	case slices.ContainsFunc(earlier, func(e keys.Record) bool { return e.ID == r.ID }):
-		return &InvalidError{"Record.ID", "is there twice"}
+		return &store.InvalidError{Field: "Record.ID", Problem: "is there twice"}
 	}
 	return nil
 }
