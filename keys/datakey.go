@@ -142,7 +142,11 @@ func (r *ring) unwrap(ctx context.Context, ref envelope.Reference, created time.
 func (r *ring) unwrapNow(ctx context.Context, ref envelope.Reference, created time.Time, wrapped []byte) (*dataKey, error) {
 	var raw [DataKeySize]byte
 	defer clear(raw[:])
-	out, err := r.m.kek.Unwrap(ctx, raw[:0], wrapped, r.binding(ref.KeyID, created))
+	var out []byte
+	err := r.m.ask(ctx, func(ctx context.Context) (err error) {
+		out, err = r.m.kek.Unwrap(ctx, raw[:0], wrapped, r.binding(ref.KeyID, created))
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("keys: unwrap data key %v: %w", ref.KeyID, err)
 	}
@@ -156,12 +160,19 @@ func (r *ring) unwrapNow(ctx context.Context, ref envelope.Reference, created ti
 // newKey draws a data key and has the KMS wrap it. The caller holds it, once what
 // it is stored in is durable.
 func (r *ring) newKey(ctx context.Context, id KeyID, created time.Time) (raw, wrapped []byte, err error) {
+	b := r.binding(id, created)
 	if g, ok := r.m.kek.(Generator); ok {
-		raw, wrapped, err = g.GenerateDataKey(ctx, nil, r.binding(id, created))
+		err = r.m.ask(ctx, func(ctx context.Context) (err error) {
+			raw, wrapped, err = g.GenerateDataKey(ctx, nil, b)
+			return err
+		})
 	} else {
 		raw = make([]byte, DataKeySize)
 		rand.Read(raw)
-		wrapped, err = r.m.kek.Wrap(ctx, nil, raw, r.binding(id, created))
+		err = r.m.ask(ctx, func(ctx context.Context) (err error) {
+			wrapped, err = r.m.kek.Wrap(ctx, nil, raw, b)
+			return err
+		})
 	}
 	if err == nil && (len(raw) != DataKeySize || len(wrapped) == 0) {
 		err = ErrCorrupt

@@ -1,6 +1,9 @@
 package keys
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // The kinds of failure a KEK or a key store reports. Test with errors.Is; the
 // vendor's own error is wrapped beside the kind. Only ErrThrottled and
@@ -15,3 +18,30 @@ var (
 	ErrConflict    = errors.New("keys: the ring was changed by another process")
 	ErrClosed      = errors.New("keys: manager is closed")
 )
+
+// CallError is a failed call to a KMS, as a backend reports it. It satisfies
+// errors.Is for its kind and for what the vendor's client returned.
+type CallError struct {
+	// Call names the call as the vendor's permissions do ("kms:Decrypt"), so that
+	// whoever reads it knows what to grant.
+	Call string
+	// Kind is one of this package's kinds, or the error of the caller's context.
+	Kind error
+	// Err is the vendor's own error; nil where the backend itself found the fault.
+	Err error
+}
+
+func (e *CallError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("%v (%s)", e.Kind, e.Call)
+	}
+	return fmt.Sprintf("%v (%s: %v)", e.Kind, e.Call, e.Err)
+}
+
+// Unwrap returns kind and vendor's error.
+func (e *CallError) Unwrap() []error {
+	if e.Err == nil {
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.Err}
+}

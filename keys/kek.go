@@ -10,14 +10,16 @@ const DataKeySize = 32
 
 // KEK is a key-encryption key that never leaves its KMS. It wraps data keys of
 // exactly 32 bytes under a [Binding] and unwraps them under the same binding
-// only. Implementations are safe for concurrent use, keep to the caller's
-// context and report failures as one of this package's kinds ([ErrDenied],
-// [ErrUnavailable] and so on) with the vendor's error wrapped.
+// only. Implementations are safe for concurrent use and report failures as one of
+// this package's kinds ([ErrDenied], [ErrUnavailable] and so on) with the vendor's
+// error wrapped, best as a [CallError]. They keep to the caller's context: once it
+// ends they return its error at once. They try once; the [Manager] tries again.
 type KEK interface {
 	// ID is the canonical name of the key, stored beside what it wrapped. It is
 	// never an alias, which could come to mean another key.
 	ID() string
-	// Wrap appends the wrapped data key to dst.
+	// Wrap appends the wrapped data key to dst. What it returns unwraps: where the
+	// KMS sends no checksum of its answer, the backend has it unwrapped and compares.
 	Wrap(ctx context.Context, dst, dataKey []byte, b Binding) ([]byte, error)
 	// Unwrap appends the data key to dst, or fails with [ErrCorrupt] where the
 	// wrapped bytes were altered, were made by another key, or are bound to
@@ -33,9 +35,16 @@ type Generator interface {
 }
 
 // Rewrapper is a KEK that can move a wrapped data key to its newest version
-// without the data key leaving the KMS.
+// without the data key leaving the KMS. For that reason nobody has seen the answer
+// unwrap: the caller unwraps it before he gives up what it replaces.
 type Rewrapper interface {
 	Rewrap(ctx context.Context, dst, wrapped []byte, b Binding) ([]byte, error)
+}
+
+// Versioned is a KEK that can tell which of its versions wrapped a data key,
+// without a call to the KMS: "" where it cannot.
+type Versioned interface {
+	Version(wrapped []byte) string
 }
 
 // Checker is a KEK that can say whether it would serve, in words an operator

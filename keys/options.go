@@ -31,9 +31,14 @@ type Options struct {
 	// the KMS about in a minute; records beyond that fail with ErrThrottled.
 	// Default 60, at most 60,000.
 	InlineUnwraps int
-	// Timeout bounds one KMS or key store call, which several callers may wait
-	// for, each within its own context. Default 10 seconds, at most 5 minutes.
+	// Timeout bounds one KMS call with all its tries, or one key store call, which
+	// several callers may wait for, each within its own context. Default 10
+	// seconds, at most 5 minutes.
 	Timeout time.Duration
+	// Tries is how often a KMS call is made at most, with growing random waits
+	// between, while it fails with ErrThrottled or ErrUnavailable. Default 4, at
+	// most 10; 1 never tries again.
+	Tries int
 }
 
 // OptionError is an option outside its bounds.
@@ -78,6 +83,7 @@ func (o *Options) filled() (Options, error) {
 	}{
 		{"CacheKeys", &f.CacheKeys, 1024, 65536},
 		{"InlineUnwraps", &f.InlineUnwraps, 60, 60000},
+		{"Tries", &f.Tries, 4, 10},
 	} {
 		if *n.value == 0 {
 			*n.value = n.normal

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cardseal/cardseal/keys"
 )
@@ -19,6 +20,9 @@ type KEKOptions struct {
 	// Other opens a KEK of the same kind under another key. nil means that open
 	// does so each time it is called.
 	Other func(t *testing.T) keys.KEK
+	// Deterministic says that wrapping a data key twice gives the same bytes, as
+	// AES-KW and AES-KWP do (SP 800-38F). It leaves out the check FreshEachTime.
+	Deterministic bool
 	// Reopen opens the key of k anew, as the next start of the process would.
 	// nil leaves that out.
 	Reopen func(t *testing.T, k keys.KEK) keys.KEK
@@ -103,12 +107,16 @@ type kekHarness struct {
 	reopen func() keys.KEK
 	key    []byte // a data key whose bytes no error may quote
 
+	watchdog time.Duration // a call that goes on so long beyond its deadline hangs
+	patience time.Duration // how long a KEK may take to serve again after an outage
+
 	mu       sync.Mutex
 	failures []string
 }
 
 func newKEKHarness(ctx context.Context, k keys.KEK, o *KEKOptions) *kekHarness {
-	h := &kekHarness{ctx: ctx, k: k, key: randomBytes(keys.DataKeySize)}
+	h := &kekHarness{ctx: ctx, k: k, key: randomBytes(keys.DataKeySize),
+		watchdog: 20 * time.Second, patience: time.Minute}
 	if o != nil {
 		h.o = *o
 	}

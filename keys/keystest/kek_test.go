@@ -48,6 +48,24 @@ func TestSuiteFindsFaults(t *testing.T) {
 	}
 }
 
+// TestDeterministic: a KEK that gives the same bytes twice passes where it says so.
+func TestDeterministic(t *testing.T) {
+	m := newModel("one")
+	known := map[[keys.DataKeySize]byte][]byte{}
+	wrap := m.wrap
+	m.wrap = func(c call) ([]byte, error) {
+		key := [keys.DataKeySize]byte(c.in)
+		if known[key] == nil {
+			known[key], _ = wrap(c)
+		}
+		return known[key], nil
+	}
+	for _, says := range []bool{false, true} {
+		h := newKEKHarness(t.Context(), m, &KEKOptions{Deterministic: says})
+		require.Equal(t, says, len(h.run(kekFresh)) == 0)
+	}
+}
+
 // TestFlipsReachEveryPart: a KEK that leaves its last or its first byte unread is
 // found with few flips too.
 func TestFlipsSpread(t *testing.T) {
