@@ -17,7 +17,7 @@ import (
 	"github.com/cardseal/cardseal/tokenize/seal"
 )
 
-var records = flag.Int("records", 20_000, "how many records BenchmarkTransit seals and opens each way")
+var records = flag.Int("records", 20_000, "how many records BenchmarkTransitBatch seals and opens each way")
 
 // batch is how many records one Transit call carries, and how many we seal in a
 // turn.
@@ -30,9 +30,9 @@ type samples struct {
 	ids    []seal.RecordID
 }
 
-// BenchmarkTransit compares sealing card numbers call by call in Vault with
+// BenchmarkTransitBatch compares sealing card numbers call by call in Vault with
 // sealing them here under a data key from the same Vault.
-func BenchmarkTransit(b *testing.B) {
+func BenchmarkTransitBatch(b *testing.B) {
 	client := vaultClient(b)
 	ctx := b.Context()
 	path := newTransitKey(b, client, false) // not derived: the way Transit is used for data
