@@ -1,32 +1,9 @@
 package envelope
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/fips140"
-	"os"
-	"os/exec"
 	"testing"
 
-	"github.com/stretchr/testify/require"
+	"github.com/cardseal/cardseal/internal/fipstest"
 )
 
-const fipsChild = "CARDSEAL_TEST_FIPS_CHILD"
-
-// TestUnderFIPSOnly runs this package's tests in a process that refuses whatever
-// FIPS 140-3 does not approve.
-func TestUnderFIPSOnly(t *testing.T) {
-	if os.Getenv(fipsChild) != "" || fips140.Enforced() {
-		// The process is enforced, and enforcement bites: a chosen nonce is refused.
-		require.True(t, fips140.Enforced())
-		block, err := aes.NewCipher(make([]byte, 32))
-		require.NoError(t, err)
-		_, err = cipher.NewGCM(block)
-		require.Error(t, err)
-		return
-	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^Test", "-test.timeout=5m")
-	cmd.Env = append(os.Environ(), fipsChild+"=1", "GODEBUG=fips140=only")
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(out))
-}
+func TestUnderFIPSOnly(t *testing.T) { fipstest.Run(t) }
