@@ -30,7 +30,7 @@ func (h *faultHarness) lifted(w *wire, o operation) {
 // struck makes a call until the fault was done to it: the first may fall on a
 // connection that the proxy has just closed. hit is false where no call came far
 // enough for the fault.
-func (h *faultHarness) struck(w *wire, o operation, timeout time.Duration) (r result, err error, over, hit bool) {
+func (h *faultHarness) struck(w *wire, o operation, timeout time.Duration) (r result, over, hit bool, err error) {
 	for range 5 {
 		before := w.p.Counts().Hits
 		r, err, over = h.attempt(o, w.k, h.given, timeout)
@@ -40,13 +40,13 @@ func (h *faultHarness) struck(w *wire, o operation, timeout time.Duration) (r re
 		}
 		h.fails(o.name+", the connection closed", r, err, outages...)
 	}
-	return r, err, over, hit
+	return r, over, hit, err
 }
 
 // strike is struck where the fault must be met, for the check's own goroutine.
 func (h *faultHarness) strike(w *wire, o operation, f faultproxy.Fault, timeout time.Duration) (result, error) {
 	w.p.Set(f)
-	r, err, over, hit := h.struck(w, o, timeout)
+	r, over, hit, err := h.struck(w, o, timeout)
 	if !over {
 		panic(stopped{})
 	}

@@ -76,7 +76,7 @@ func (h *faultHarness) flip(w *wire, o operation, f faultproxy.Fault) (out flipp
 		what = fmt.Sprintf("%s, bit %d of byte %d flipped in the request", o.name, f.Bit&7, f.At)
 	}
 	w.p.Set(f)
-	r, err, over, hit := h.struck(w, o, h.f.Timeout)
+	r, over, hit, err := h.struck(w, o, h.f.Timeout)
 	if !over {
 		return flipped{hangs: true}
 	}

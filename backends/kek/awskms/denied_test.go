@@ -3,7 +3,6 @@ package awskms
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -143,6 +142,6 @@ func send(t *testing.T, r *http.Request) string {
 	defer a.Body.Close()
 	body, err := io.ReadAll(a.Body)
 	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, a.StatusCode, fmt.Sprintf("%s", body))
+	require.Equal(t, http.StatusOK, a.StatusCode, string(body))
 	return string(body)
 }

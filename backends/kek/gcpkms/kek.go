@@ -43,6 +43,7 @@ func New(client *kms.KeyManagementClient, name string, o *Options) (*KEK, error)
 	}
 	// A client over REST reports failures in other words, by which a disabled key
 	// cannot be told from a malformed request.
+	//lint:ignore SA1019 which connection does not matter, only that there is one
 	if client.Connection() == nil {
 		return nil, errors.New("gcpkms: client is not a gRPC client")
 	}
