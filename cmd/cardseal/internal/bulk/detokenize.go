@@ -123,6 +123,9 @@ func notTheTokens(e *tokenize.Error) bool {
 	if e.Cause == tokenize.InvalidRequest || e.Cause == tokenize.RequestRejected {
 		return false
 	}
+	if _, ok := errors.AsType[*keys.CallError](e); ok {
+		return true // once the KMS serves again, the same command goes on
+	}
 	for _, one := range []error{envelope.ErrUnknownKey, keys.ErrDisabled, keys.ErrNotFound} {
 		if errors.Is(e, one) {
 			return false

@@ -19,7 +19,8 @@ func (a *app) doctorCommand() *cobra.Command {
 		Short: "Look a vault over and say its risks in plain words",
 		Long: `doctor looks at a vault's settings, key, store, repositories, key ages and audit log,
 and says one line about each: ok, warn or fail. It changes nothing and needs no
-passphrase. The exit status is 1 if anything fails.`,
+passphrase; a key in a KMS is tried (cardseal kek check tries more). The exit status
+is 1 if anything fails.`,
 		Example: "  cardseal doctor\n  cardseal doctor --dir ./vault --json",
 		Args:    noArguments,
 		RunE: action(func(c *cobra.Command, _ []string) error {
@@ -51,7 +52,7 @@ passphrase. The exit status is 1 if anything fails.`,
 }
 
 func (a *app) examineVault(ctx context.Context, dir string) ([]doctor.Finding, error) {
-	findings, err := doctor.Examine(ctx, dir)
+	findings, err := doctor.Examine(ctx, dir, a.openKEK)
 	if errors.Is(err, vaultdir.ErrMissing) {
 		return nil, inFolder(dir, err)
 	}

@@ -7,7 +7,9 @@ import (
 	"syscall"
 
 	"github.com/cardseal/cardseal/backends/kek/local"
+	"github.com/cardseal/cardseal/backends/kek/open"
 	"github.com/cardseal/cardseal/cmd/cardseal/internal/bulk"
+	"github.com/cardseal/cardseal/cmd/cardseal/internal/kekcheck"
 	"github.com/cardseal/cardseal/cmd/cardseal/internal/vaultdir"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
@@ -51,6 +53,12 @@ func explain(err error) (string, int) {
 	}
 	if e, ok := errors.AsType[*failure](err); ok {
 		return e.text, ExitFailed
+	}
+	if text, ok := kekcheck.Words(err); ok {
+		if _, wrong := errors.AsType[*open.URIError](err); wrong {
+			return text, ExitUsage
+		}
+		return text, ExitFailed
 	}
 	for _, k := range known {
 		if errors.Is(err, k.err) {

@@ -17,10 +17,17 @@ func (a *app) initCommand() *cobra.Command {
 		Short: "Make a vault",
 		Long: `init makes a vault: a folder with settings.json and the store vault.bolt.
 
-Without --kek it also makes a key file, mode 0600, in another folder
+--kek names a key in a KMS by its URI; it is tried before anything is made, and
+cardseal kek check tries it step by step. The URI holds no secret: credentials come
+from the vendor's usual environment (see cardseal kek --help).
+
+Without --kek init also makes a key file, mode 0600, in another folder
 ($XDG_CONFIG_HOME/cardseal/keys). A key in a file, with or without a passphrase, is
 for development only: PCI DSS 3.6.1.2 asks for a key that a KMS or HSM guards.`,
 		Example: `  cardseal init
+  cardseal init --dir ./vault --kek aws-kms://arn:aws:kms:eu-central-1:111122223333:alias/cards
+  cardseal init --dir ./vault --kek gcp-kms://projects/my-project/locations/europe-west3/keyRings/cards/cryptoKeys/kek
+  cardseal init --dir ./vault --kek hcvault://vault.example.com:8200/transit/keys/cards
   cardseal init --dir ./vault --passphrase
   cardseal init --dir ./vault --kek local:///keys/vault.key --store bolt:///data/vault.bolt`,
 		Args: noArguments,
@@ -35,17 +42,21 @@ for development only: PCI DSS 3.6.1.2 asks for a key that a KMS or HSM guards.`,
 			if err != nil {
 				return err
 			}
-			o.Passphrase = a.passphrase(c.Context(), true)
+			o.Passphrase, o.OpenKEK = a.passphrase(c.Context(), true), a.openKEK
 			made, err := vaultdir.Make(c.Context(), dir, &o)
 			if err != nil {
 				return inFolder(dir, err)
 			}
-			a.warn("development only: the key is in a file; use a KMS for real cards (PCI DSS 3.6.1.2)")
-			_, err = fmt.Fprintf(a.stdout, "vault  %s\nstore  %s\nkey    %s\n", made.Dir, made.Store, made.Key)
+			key := made.KEK
+			if made.KeyFile != "" {
+				key = made.KeyFile
+				a.warn("development only: the key is in a file; use a KMS for real cards (PCI DSS 3.6.1.2)")
+			}
+			_, err = fmt.Fprintf(a.stdout, "vault  %s\nstore  %s\nkey    %s\n", made.Dir, made.Store, key)
 			return err
 		}),
 	}
-	c.Flags().StringVar(&o.KEK, "kek", "", "the key: local:///path, or passphrase: or passphrase:///path (default a new key file)")
+	c.Flags().StringVar(&o.KEK, "kek", "", "the key: a URI in a KMS, local:///path, or passphrase: or passphrase:///path (default a new key file)")
 	c.Flags().StringVar(&o.Store, "store", "", "the store: bolt:///path (default vault.bolt in the folder)")
 	c.Flags().BoolVar(&passphrase, "passphrase", false, "guard the key by a passphrase, which is asked for; short for --kek passphrase:")
 	return c

@@ -33,7 +33,7 @@ func (a *app) open(ctx context.Context) (*vaultdir.Vault, error) {
 }
 
 func (a *app) openAt(ctx context.Context, dir string) (*vaultdir.Vault, error) {
-	v, err := vaultdir.Open(ctx, dir, &vaultdir.OpenOptions{Passphrase: a.passphrase(ctx, false), Warn: a.warn})
+	v, err := vaultdir.Open(ctx, dir, &vaultdir.OpenOptions{OpenKEK: a.openKEK, Warn: a.warn})
 	return v, inFolder(dir, err)
 }
 
@@ -58,12 +58,12 @@ func (a *app) openOrMake(ctx context.Context) (*vaultdir.Vault, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, _, _, err := vaultdir.Find(dir); errors.Is(err, vaultdir.ErrMissing) && !named {
+	if _, err := vaultdir.Find(dir); errors.Is(err, vaultdir.ErrMissing) && !named {
 		made, err := vaultdir.Make(ctx, dir, &vaultdir.MakeOptions{})
 		if err != nil {
 			return nil, inFolder(dir, err)
 		}
-		a.warn(fmt.Sprintf("made a vault in %s, its key in %s", made.Dir, made.Key))
+		a.warn(fmt.Sprintf("made a vault in %s, its key in %s", made.Dir, made.KeyFile))
 	}
 	return a.openAt(ctx, dir)
 }

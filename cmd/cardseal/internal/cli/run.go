@@ -114,7 +114,7 @@ the rejects file with their line numbers and reasons.`,
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &flagError{err} })
 	c.SetHelpCommand(helpCommand())
 	c.AddCommand(a.initCommand(), a.cardCommand(), a.tokenizeCommand(), a.detokenizeCommand(),
-		a.repoCommand(), a.tokenCommand(), a.keysCommand(), a.inspectCommand(), a.doctorCommand())
+		a.repoCommand(), a.tokenCommand(), a.keysCommand(), a.kekCommand(), a.inspectCommand(), a.doctorCommand())
 	return c
 }
 
@@ -144,8 +144,12 @@ func namesCard(arg string) bool {
 	if !strings.Contains(arg, "/") {
 		return rows.HoldsPAN(arg)
 	}
+	arn := strings.Contains(arg, "aws-kms://arn:") // has an account of twelve digits in it
 	for _, element := range strings.FieldsFunc(arg, func(c rune) bool { return strings.ContainsRune("/:=", c) }) {
 		stem, _, _ := strings.Cut(element, ".")
+		if arn && len(element) == 12 {
+			continue
+		}
 		if strings.Trim(stem, "0123456789 -") == "" && rows.HoldsPAN(stem) {
 			return true
 		}

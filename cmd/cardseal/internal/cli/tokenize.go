@@ -142,7 +142,7 @@ func (a *app) refuseEarly(out string) error {
 	if err != nil {
 		return err
 	}
-	if _, _, _, err := vaultdir.Find(dir); errors.Is(err, vaultdir.ErrMissing) {
+	if _, err := vaultdir.Find(dir); errors.Is(err, vaultdir.ErrMissing) {
 		return &failure{(&bulk.ExistsError{Path: out}).Error()}
 	}
 	return nil

@@ -1,5 +1,5 @@
 // Package doctor looks a vault's folder over and says what it finds in plain
-// words. It reads only, and needs no key.
+// words. It reads only, and asks for no passphrase; a key in a KMS is tried.
 package doctor
 
 import (
@@ -47,17 +47,22 @@ func (c *checkup) say(g Grade, subject, format string, args ...any) {
 	c.findings = append(c.findings, Finding{g, subject, fmt.Sprintf(format, args...)})
 }
 
-// Examine looks at the vault in a folder. An error ends the examination: what was
-// found before it is returned with it.
-func Examine(ctx context.Context, dir string) ([]Finding, error) {
+// Examine looks at the vault in a folder; open opens a key in a KMS. An error ends
+// the examination: what was found before it is returned with it.
+func Examine(ctx context.Context, dir string, open vaultdir.OpenKEK) ([]Finding, error) {
 	c := &checkup{dir: dir}
-	_, key, path, err := vaultdir.Find(dir)
+	found, err := vaultdir.Find(dir)
 	if err != nil {
 		return nil, err
 	}
+	path := found.Store
 	c.say(OK, "settings", "%s can be read", filepath.Join(dir, vaultdir.SettingsFile))
 	c.folder()
-	c.key(ctx, key)
+	if found.KeyFile != "" {
+		c.key(ctx, found.KeyFile)
+	} else {
+		c.kms(ctx, found.KEK, open)
+	}
 	c.audit()
 	c.file("store", path, Warn)
 	db, err := bolt.Open(ctx, path, &bolt.Options{ReadOnly: true})

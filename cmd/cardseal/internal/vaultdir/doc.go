@@ -1,6 +1,7 @@
 // Package vaultdir is a vault as a folder: settings.json, the embedded store
-// vault.bolt and the audit log audit.log. The key file lies in another folder, so
-// that a copy of the vault is not a copy of its key (PCI DSS 3.6.1).
+// vault.bolt and the audit log audit.log. The key is in a KMS, or for development in
+// a file in another folder, so that a copy of the vault is not a copy of its key
+// (PCI DSS 3.6.1).
 //
 // A folder is a vault once settings.json is there; it is written last. A folder
 // that an interrupted [Make] left behind is taken up again by the next.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cardseal/cardseal/backends/kek/local"
 	"github.com/cardseal/cardseal/backends/store/bolt"
+	"github.com/cardseal/cardseal/keys"
 )
 
 // ErrExists is a folder that holds a vault already.
@@ -19,16 +20,25 @@ var ErrExists = errors.New("the folder already holds a vault")
 // MakeOptions says what a new vault is made of. The zero value makes a key file
 // and the embedded store.
 type MakeOptions struct {
-	KEK   string // local:///path or passphrase:[///path]; default a new key file
+	// KEK is the URI of a key in a KMS, local:///path, or passphrase:[///path];
+	// default a new key file.
+	KEK   string
 	Store string // bolt:///path; default vault.bolt in the folder
 	// Passphrase is asked once for a new passphrase file.
 	Passphrase func() ([]byte, error)
+	// OpenKEK opens a key in a KMS, which is tried before anything is made; nil
+	// takes what the environment offers.
+	OpenKEK OpenKEK
 	// Params is the cost of a new passphrase file; nil for the default.
 	Params *local.Params
 }
 
 // Made says where the parts of a new vault are.
-type Made struct{ Dir, Key, Store string }
+type Made struct {
+	Dir, Store string
+	KeyFile    string // path of a local key; "" for a key in a KMS
+	KEK        string // then its ID
+}
 
 // Make makes a vault in a folder, which is made where it is missing.
 func Make(ctx context.Context, dir string, o *MakeOptions) (Made, error) {
@@ -41,20 +51,29 @@ func Make(ctx context.Context, dir string, o *MakeOptions) (Made, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return made, err
 	}
+	if inKMS(o.KEK) {
+		id, err := tryKMS(ctx, o)
+		if err != nil {
+			return made, err
+		}
+		made.KEK = id
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return made, err
 	}
 	if err := makeStore(ctx, made.Store); err != nil {
 		return made, err
 	}
-	if err := makeKey(dir, o, &made); err != nil {
-		return made, err
+	s := Settings{Version: settingsVersion, KEK: o.KEK, Store: o.Store}
+	if !inKMS(o.KEK) {
+		err := makeKey(dir, o, &made)
+		if err == nil {
+			s.KEK, err = local.URI(made.KeyFile)
+		}
+		if err != nil {
+			return made, err
+		}
 	}
-	uri, err := local.URI(made.Key)
-	if err != nil {
-		return made, err
-	}
-	s := Settings{Version: settingsVersion, KEK: uri, Store: o.Store}
 	if s.Store == "" {
 		s.Store = "bolt:" + StoreFile
 	}
@@ -77,9 +96,29 @@ func checkMake(dir string, o *MakeOptions, made *Made) (err error) {
 		kek = ""
 	}
 	if kek != "" {
-		made.Key, err = kekPath(kek)
+		made.KeyFile, err = keyFile(kek)
 	}
 	return err
+}
+
+// inKMS reports the URI of a key that is not made here.
+func inKMS(uri string) bool {
+	path, err := keyFile(uri)
+	return err == nil && path == ""
+}
+
+// tryKMS opens a key in a KMS and has it wrap and unwrap: a vault whose key does
+// not serve would be of no use.
+func tryKMS(ctx context.Context, o *MakeOptions) (id string, err error) {
+	k, err := o.OpenKEK.orDefault()(ctx, o.KEK)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, k.Close()) }()
+	if c, ok := k.(keys.Checker); ok {
+		return k.ID(), c.Check(ctx)
+	}
+	return k.ID(), nil
 }
 
 const passphraseScheme = "passphrase:"
@@ -105,26 +144,26 @@ func makeStore(ctx context.Context, path string) error {
 // makeKey makes the key's file, or leaves one alone that the caller named and
 // that is there.
 func makeKey(dir string, o *MakeOptions, made *Made) (err error) {
-	if made.Key == "" {
-		if made.Key, err = newKeyPath(dir); err != nil {
+	if made.KeyFile == "" {
+		if made.KeyFile, err = newKeyPath(dir); err != nil {
 			return err
 		}
 	}
-	if _, err := os.Lstat(made.Key); err == nil {
-		return checkKey(made.Key, o.Passphrase)
+	if _, err := os.Lstat(made.KeyFile); err == nil {
+		return checkKey(made.KeyFile, o.Passphrase)
 	}
-	if err := os.MkdirAll(filepath.Dir(made.Key), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(made.KeyFile), 0o700); err != nil {
 		return err
 	}
 	if !strings.HasPrefix(o.KEK, passphraseScheme) {
-		return local.CreateKeyFile(made.Key)
+		return local.CreateKeyFile(made.KeyFile)
 	}
 	phrase, err := o.Passphrase()
 	if err != nil {
 		return err
 	}
 	defer clear(phrase)
-	return local.CreatePassphraseFile(made.Key, phrase, o.Params)
+	return local.CreatePassphraseFile(made.KeyFile, phrase, o.Params)
 }
 
 func checkKey(path string, passphrase func() ([]byte, error)) error {

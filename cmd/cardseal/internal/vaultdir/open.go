@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cardseal/cardseal/backends/kek/local"
+	"github.com/cardseal/cardseal/backends/kek/open"
 	"github.com/cardseal/cardseal/backends/store/bolt"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
@@ -17,9 +18,13 @@ import (
 // ErrMissing is a folder without a vault.
 var ErrMissing = errors.New("there is no vault in the folder")
 
+// OpenKEK opens a KEK by its URI.
+type OpenKEK func(ctx context.Context, uri string) (open.KEK, error)
+
 // OpenOptions tunes [Open].
 type OpenOptions struct {
-	Passphrase func() ([]byte, error) // asked once where the key needs one
+	// OpenKEK opens the vault's KEK; nil takes what the environment offers.
+	OpenKEK OpenKEK
 	// Warn is told what the user should know, a line at a time.
 	Warn func(line string)
 }
@@ -33,52 +38,68 @@ type Vault struct {
 	Audit    *AuditLog
 
 	db  *bolt.DB
-	kek *local.KEK
+	kek open.KEK
 }
 
-// Find reads the settings of the vault in a folder and says where its key and
-// store are. The error is [ErrMissing] where there is none.
-func Find(dir string) (s Settings, key, store string, err error) {
-	s, err = readSettings(dir)
+// Found says what the vault in a folder is made of.
+type Found struct {
+	Settings Settings
+	KEK      string // its URI
+	KeyFile  string // path of a local key; "" where a KMS guards the key
+	Store    string // path of the store
+}
+
+// Find reads the settings of the vault in a folder. The error is [ErrMissing]
+// where there is none.
+func Find(dir string) (f Found, err error) {
+	f.Settings, err = readSettings(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, "", "", ErrMissing
+		return f, ErrMissing
 	}
 	if err != nil {
-		return s, "", "", err
+		return f, err
 	}
-	if key, err = kekPath(s.KEK); err != nil {
-		return s, "", "", err
+	if f.KeyFile, err = keyFile(f.Settings.KEK); err != nil {
+		return f, err
 	}
-	store, err = storePath(dir, s.Store)
-	return s, key, store, err
+	f.KEK = f.Settings.KEK
+	if f.KeyFile != "" {
+		if f.KEK, err = local.URI(f.KeyFile); err != nil {
+			return f, err
+		}
+	}
+	f.Store, err = storePath(dir, f.Settings.Store)
+	return f, err
+}
+
+func (f OpenKEK) orDefault() OpenKEK {
+	if f != nil {
+		return f
+	}
+	return func(ctx context.Context, uri string) (open.KEK, error) { return open.URI(ctx, uri, nil) }
 }
 
 // Open opens the vault in a folder.
 func Open(ctx context.Context, dir string, o *OpenOptions) (_ *Vault, err error) {
-	s, key, path, err := Find(dir)
+	found, err := Find(dir)
 	if err != nil {
 		return nil, err
 	}
-	v := &Vault{Dir: dir, Settings: s}
+	v := &Vault{Dir: dir, Settings: found.Settings}
 	defer func() {
 		if err != nil {
 			v.Close()
 		}
 	}()
-	uri, err := local.URI(key)
-	if err != nil {
-		return nil, err
-	}
 	// The store before the key: a passphrase is not asked for in vain while
 	// another process holds the store.
-	if v.db, err = bolt.Open(ctx, path, nil); err != nil {
+	if v.db, err = bolt.Open(ctx, found.Store, nil); err != nil {
 		return nil, err
 	}
-	if v.kek, err = local.Open(uri, o.Passphrase); err != nil {
+	if v.kek, err = o.OpenKEK.orDefault()(ctx, found.KEK); err != nil {
 		return nil, err
 	}
-	var kek keys.KEK = v.kek
-	if d, ok := kek.(keys.Development); ok && o.Warn != nil {
+	if d, ok := v.kek.(keys.Development); ok && o.Warn != nil {
 		o.Warn("development only: " + d.Development())
 	}
 	if v.Keys, err = keys.Open(ctx, v.db.Keys(), v.kek, nil); err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -24,7 +25,7 @@ const settingsVersion = 1
 // Settings says where a vault's store and key are.
 type Settings struct {
 	Version int    `json:"version"`
-	KEK     string `json:"kek"`   // local:///path/to/key
+	KEK     string `json:"kek"`   // local:///path/to/key, or a URI of package backends/kek/open
 	Store   string `json:"store"` // bolt:vault.bolt, from the folder, or bolt:///path
 }
 
@@ -103,9 +104,12 @@ func storePath(dir, uri string) (string, error) {
 	return "", &UnsupportedError{What: "store"}
 }
 
-// kekPath is where a local key's file lies.
-func kekPath(uri string) (string, error) {
-	scheme, _, ok := strings.Cut(uri, ":")
+// keyFile is where a local key's file lies, "" for a key in a KMS.
+func keyFile(uri string) (string, error) {
+	scheme, rest, ok := strings.Cut(uri, ":")
+	if ok && strings.HasPrefix(rest, "//") && slices.Contains([]string{"aws-kms", "gcp-kms", "hcvault"}, scheme) {
+		return "", nil // looked at when it is opened
+	}
 	u, err := url.Parse(uri)
 	if !ok || err != nil {
 		return "", &UnsupportedError{What: "KEK"}
