@@ -51,6 +51,9 @@ func Check(w *Write) error {
 			return &InvalidError{"Row.Sealed", "holds no record in stored mode"}
 		}
 	}
+	if len(r.Analytics) > MaxName || len(r.Scheme.PAR) > MaxName || len(r.Scheme.Requestor) > MaxName {
+		return &InvalidError{"Row.Analytics or Row.Scheme", "must have texts of at most 255 bytes"}
+	}
 	if len(r.Index) > MaxIndex {
 		return &InvalidError{"Row.Index", "must have at most 255 values"}
 	}

@@ -43,9 +43,20 @@ type Row struct {
 	LastUsed  int64
 	Expires   int64 // when the token ceases to resolve
 
+	Analytics string // the card's analytics token, empty where none was asked for
+	Scheme    Scheme // of a network token, zero where there is none
+
 	Sealed []Sealed     // at most one per field, ascending by Field
 	Index  []IndexValue // every live version of the card's index value
 	Order  string       // the ordered column; empty where the strategy needs none
+}
+
+// Scheme is what is kept in clear of a network token; the token itself is sealed.
+type Scheme struct {
+	Status    uint8  // as the repository numbers them, 0 for none
+	Expiry    uint16 // as Row.Expiry
+	PAR       string // payment account reference
+	Requestor string // merchant whom the details may be told
 }
 
 // Sealed is one sealed value of a row.
@@ -67,6 +78,9 @@ type Write struct {
 	Row    Row
 	Unique bool  // an index value that another token of the scope holds refuses the write
 	Once   *Once // remembers the call for its repetition
+	// Epoch is the scope's epoch as the writer last read it, 0 for a scope
+	// without repository. Any other than the stored one refuses the write.
+	Epoch uint64
 }
 
 // Once makes a write happen once per idempotency key and scope. Both digests are
@@ -89,6 +103,7 @@ const (
 	Replayed          // Once.Key is known: Outcome.Token and Outcome.Input
 	Stale             // the row does not have the version named, or is not there, or is a tombstone
 	Fenced            // a sealed value's key has no open fence: Outcome.Key
+	Outdated          // the scope has another epoch than Write.Epoch
 )
 
 // Outcome is what a store answers for one write.
@@ -105,9 +120,13 @@ type Job struct {
 	State []byte
 }
 
-// Repository is a repository's stored configuration; Config is opaque here.
+// Repository is a repository's stored configuration and state, both opaque here.
+// Scope, Name and Config never change.
 type Repository struct {
-	Scope  ScopeID
-	Name   string
-	Config []byte
+	Scope   ScopeID
+	Name    string
+	Config  []byte
+	State   []byte
+	Epoch   uint64 // what writes to the scope must name; it never falls
+	Version uint64 // 1 when made, one more with each update
 }

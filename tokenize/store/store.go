@@ -33,6 +33,8 @@ var (
 	// ErrOutcomeUnknown: the answer to a commit was lost; what was written can
 	// only be told by asking again with the same idempotency key.
 	ErrOutcomeUnknown = errors.New("store: outcome of the write is unknown")
+	// ErrConflict: another caller changed it first.
+	ErrConflict = errors.New("store: changed by another caller")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("store: closed")
 )
@@ -46,9 +48,9 @@ type Cards interface {
 	// outcome is not [Written], nothing was changed, and the outcomes say which
 	// writes stood in the way (the others say [Written], meaning they would have
 	// been). Each write sees those before it in the same call. Where several
-	// results fit a write, it gets the first of Replayed, Stale, CardExists,
-	// TokenTaken, Fenced. Tokens, Order columns, names and merchants have at most
-	// 255 bytes, a row at most 255 index values, each once. With a job, the
+	// results fit a write, it gets the first of Outdated, Replayed, Stale,
+	// CardExists, TokenTaken, Fenced. Tokens, Order columns, names and merchants
+	// have at most 255 bytes, a row at most 255 index values, each once. With a job, the
 	// job's state is stored in the same transaction. An error other than
 	// [ErrOutcomeUnknown] means nothing was written.
 	Write(ctx context.Context, writes []Write, job *Job) ([]Outcome, error)
@@ -77,9 +79,15 @@ type Cards interface {
 	// transaction commits a row sealed under that key any more.
 	CloseFence(ctx context.Context, key envelope.KeyID) error
 
-	// CreateRepository stores r if neither its name nor its scope is taken, and
-	// returns what is stored under its name either way.
+	// CreateRepository stores r at version 1 if neither its name nor its scope is
+	// taken, and returns what is stored under its name either way.
 	CreateRepository(ctx context.Context, r Repository) (Repository, error)
+	// UpdateRepository replaces State and Epoch of the repository whose scope is
+	// r's, if its version still is r.Version, and raises the version by one; else
+	// it is [ErrConflict], or [ErrNotFound] where no repository has the scope.
+	// The epoch must not fall. Once it returned with another epoch than before, no
+	// transaction commits a write that names the old one.
+	UpdateRepository(ctx context.Context, r Repository) error
 	// Repositories lists all repositories by name.
 	Repositories(ctx context.Context) ([]Repository, error)
 	// AssignMerchant says which scope a merchant belongs to, in place of any

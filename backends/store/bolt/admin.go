@@ -43,8 +43,8 @@ func (c cards) CloseFence(ctx context.Context, key envelope.KeyID) error {
 	})
 }
 
-// valueFormat is the first byte of a repository, a merchant and a job. Format 1
-// goes on with scope (16) and configuration, with scope, or with the state.
+// valueFormat is the first byte of a merchant and a job. Format 1 goes on with
+// the scope, or with the state.
 const valueFormat = 1
 
 // body strips the format from a value.
@@ -56,66 +56,6 @@ func body(value []byte, what string) ([]byte, error) {
 		return nil, newer(what)
 	}
 	return value[1:], nil
-}
-
-func decodeRepository(name, value []byte) (store.Repository, error) {
-	b, err := body(value, "a repository")
-	if err != nil {
-		return store.Repository{}, err
-	}
-	if len(b) < scopeSize {
-		return store.Repository{}, corrupt("a repository")
-	}
-	return store.Repository{Scope: store.ScopeID(b), Name: string(name), Config: bytes.Clone(b[scopeSize:])}, nil
-}
-
-// CreateRepository refuses a scope that belongs to a repository of another name
-// with an [store.InvalidError].
-func (c cards) CreateRepository(ctx context.Context, r store.Repository) (stored store.Repository, err error) {
-	if r.Name == "" || len(r.Name) > store.MaxName {
-		return store.Repository{}, &store.InvalidError{Field: "Repository.Name", Problem: "must have 1 to 255 bytes"}
-	}
-	err = c.db.update(ctx, func(tx *bbolt.Tx) (err error) {
-		b := tx.Bucket(bucketRepositories)
-		if value := b.Get([]byte(r.Name)); value != nil {
-			stored, err = decodeRepository([]byte(r.Name), value)
-			return err
-		}
-		err = b.ForEach(func(name, value []byte) error {
-			other, err := decodeRepository(name, value)
-			if err == nil && other.Scope == r.Scope {
-				return &store.InvalidError{Field: "Repository.Scope", Problem: "belongs to another repository"}
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		value := append([]byte{valueFormat}, r.Scope[:]...)
-		value = append(value, r.Config...)
-		if stored, err = decodeRepository([]byte(r.Name), value); err != nil {
-			return err
-		}
-		return b.Put([]byte(r.Name), value)
-	})
-	if err != nil {
-		return store.Repository{}, err
-	}
-	return stored, nil
-}
-
-func (c cards) Repositories(ctx context.Context) (list []store.Repository, err error) {
-	err = c.db.view(ctx, func(tx *bbolt.Tx) error {
-		return tx.Bucket(bucketRepositories).ForEach(func(name, value []byte) error {
-			r, err := decodeRepository(name, value)
-			list = append(list, r)
-			return err
-		})
-	})
-	if err != nil {
-		return nil, err
-	}
-	return list, nil
 }
 
 func (c cards) AssignMerchant(ctx context.Context, merchant string, scope store.ScopeID) error {

@@ -30,6 +30,7 @@ func FuzzRow(f *testing.F) {
 	full := fullRow()
 	f.Add(appendRow(nil, &full))
 	f.Add(appendRow(nil, &store.Row{Version: 1, Status: store.Active}))
+	f.Add(append([]byte{1}, appendRow(nil, &store.Row{Version: 1, Status: store.Deleted})[1:]...))
 	f.Add(appendRow(nil, &store.Row{Version: 1, Status: store.Deleted, Order: "o"}))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		counted, countErr := sealedUnder(value, envelope.KeyID{})
@@ -37,7 +38,7 @@ func FuzzRow(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again := appendRow(nil, &row); !bytes.Equal(again, value) {
+		if again := appendRow(nil, &row); value[0] == rowFormat && !bytes.Equal(again, value) {
 			t.Fatalf("%x decodes, and encodes as %x", value, again)
 		}
 		var want uint64

@@ -17,10 +17,10 @@ import (
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
-// testdata/v1.bolt was written by the first version of format 1 and is never
-// written again: what it holds, every later version reads. A new format gets a
-// file of its own, made with -write-golden.
-const goldenFile = "testdata/v1.bolt"
+// The files were written by the first version whose rows and repositories had
+// that format, and are never written again: what they hold, every later version
+// reads. A new format gets a file of its own, made with -write-golden.
+const goldenV1, goldenV2 = "testdata/v1.bolt", "testdata/v2.bolt"
 
 var writeGolden = flag.String("write-golden", "", "write a golden file there, in the format of this version")
 
@@ -36,6 +36,13 @@ func goldenRecord(key envelope.KeyID, fill byte) []byte {
 
 // goldenRows are the rows as they are written; each is a new token.
 func goldenRows() []store.Row {
+	rows := goldenRowsV1()
+	rows[1].Analytics = "analytics é"
+	rows[1].Scheme = store.Scheme{Status: 2, Expiry: 2912, PAR: "par", Requestor: "m-2"}
+	return rows
+}
+
+func goldenRowsV1() []store.Row {
 	index := []store.IndexValue{{Key: envelope.KeyID{20}, Value: [32]byte{1}}, {Key: envelope.KeyID{21}, Value: [32]byte{31: 2}}}
 	return []store.Row{
 		{Scope: goldenScope, Token: "bare", RecordID: envelope.RecordID{1}, Status: store.Active},
@@ -95,6 +102,7 @@ func TestWriteGolden(t *testing.T) {
 	check(c.CloseFence(t.Context(), envelope.KeyID{10}))
 	_, err = c.CreateRepository(t.Context(), store.Repository{Scope: goldenScope, Name: "SHOP", Config: []byte(`{"a":1}`)})
 	check(err)
+	check(c.UpdateRepository(t.Context(), goldenRepository(1)))
 	check(c.AssignMerchant(t.Context(), "m-1", goldenScope))
 	ring, records := goldenKeys()
 	check(db.Keys().CompareAndSwap(t.Context(), ring, 0, records[1:]))
@@ -106,12 +114,20 @@ func TestWriteGolden(t *testing.T) {
 	to, err := bbolt.Open(*writeGolden, 0o600, nil)
 	check(err)
 	check(errors.Join(bbolt.Compact(to, from, 0), to.Close(), from.Close()))
-	readGolden(t, *writeGolden)
+	readGolden(t, *writeGolden, goldenRows(), goldenRepository(2))
 }
 
-func TestGolden(t *testing.T) { readGolden(t, goldenFile) }
+// goldenRepository has an epoch that all later writes must name.
+func goldenRepository(version uint64) store.Repository {
+	return store.Repository{Scope: goldenScope, Name: "SHOP", Config: []byte(`{"a":1}`), State: []byte("s"), Epoch: 7, Version: version}
+}
 
-func readGolden(t *testing.T, path string) {
+func TestGolden(t *testing.T) {
+	readGolden(t, goldenV1, goldenRowsV1(), store.Repository{Scope: goldenScope, Name: "SHOP", Config: []byte(`{"a":1}`), Version: 1})
+	readGolden(t, goldenV2, goldenRows(), goldenRepository(2))
+}
+
+func readGolden(t *testing.T, path string, want []store.Row, repository store.Repository) {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -123,7 +139,6 @@ func readGolden(t *testing.T, path string) {
 	}
 	db := f.open()
 	c := db.Cards()
-	want := goldenRows()
 	for i := range want {
 		want[i].Version = 1
 	}
@@ -162,7 +177,7 @@ func readGolden(t *testing.T, path string) {
 		t.Errorf("Job = %q, %v", state, err)
 	}
 	repositories, err := c.Repositories(t.Context())
-	if err != nil || !reflect.DeepEqual(repositories, []store.Repository{{Scope: goldenScope, Name: "SHOP", Config: []byte(`{"a":1}`)}}) {
+	if err != nil || !reflect.DeepEqual(repositories, []store.Repository{repository}) {
 		t.Errorf("Repositories = %+v, %v", repositories, err)
 	}
 	scope, err := c.MerchantScope(t.Context(), "m-1")
@@ -174,8 +189,8 @@ func readGolden(t *testing.T, path string) {
 	closed := goldenRows()[1]
 	closed.Token = "new"
 	out, err := c.Write(t.Context(), []store.Write{
-		{Row: store.Row{Scope: goldenScope, Token: "x", Status: store.Active}, Once: &again},
-		{Row: closed},
+		{Row: store.Row{Scope: goldenScope, Token: "x", Status: store.Active}, Once: &again, Epoch: repository.Epoch},
+		{Row: closed, Epoch: repository.Epoch},
 	}, nil)
 	wantOut := []store.Outcome{
 		{Result: store.Replayed, Token: "bare", Input: goldenOnce.Input},

@@ -18,7 +18,7 @@ var (
 	bucketOrder        = []byte("order")        // scope ‖ order, ended ‖ token → nothing
 	bucketOnce         = []byte("once")         // scope ‖ key → remembered call
 	bucketFences       = []byte("fences")       // key ID → fence
-	bucketRepositories = []byte("repositories") // name → scope, configuration
+	bucketRepositories = []byte("repositories") // name → scope, version, epoch, configuration, state
 	bucketMerchants    = []byte("merchants")    // merchant → scope
 	bucketJobs         = []byte("jobs")         // job ID → state
 )

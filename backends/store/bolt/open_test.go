@@ -161,9 +161,10 @@ func TestNewerValues(t *testing.T) {
 	scope := make([]byte, 16)
 	f.change(func(tx *bbolt.Tx) error {
 		return errors.Join(
-			tx.Bucket([]byte("cards")).Put(append(scope, 't'), []byte{2, 1, 1}),
+			tx.Bucket([]byte("cards")).Put(append(scope, 't'), []byte{3, 1, 1}),
 			tx.Bucket([]byte("keys")).Put(append(scope[:15:15], 9), []byte{2, 1, 1}),
 			tx.Bucket([]byte("merchants")).Put([]byte("m"), []byte{2}),
+			tx.Bucket([]byte("repositories")).Put([]byte("r"), append([]byte{3, 1}, scope...)),
 		)
 	})
 	c := f.open().Cards()
@@ -175,6 +176,9 @@ func TestNewerValues(t *testing.T) {
 	}
 	if _, err := c.MerchantScope(t.Context(), "m"); !errors.Is(err, store.ErrNewer) {
 		t.Errorf("MerchantScope: %v, want ErrNewer", err)
+	}
+	if _, err := c.Repositories(t.Context()); !errors.Is(err, store.ErrNewer) {
+		t.Errorf("Repositories: %v, want ErrNewer", err)
 	}
 	if _, err := f.db.Keys().Get(t.Context(), keys.KeyID{15: 9}); !errors.Is(err, store.ErrNewer) {
 		t.Errorf("Get of a key: %v, want ErrNewer", err)

@@ -10,15 +10,19 @@ import (
 
 // rowFormat is the first byte of a stored row. Scope and token are its key.
 //
-//	format 1: status (1), version (uvarint), order (text); then, but for a
+//	format 2: status (1), version (uvarint), order (text); then, but for a
 //	tombstone: record ID (16), flags (1: bit 0 Invalid), PAN length (1),
 //	verified (1), expiry (2), BIN, last four, network, brand, local brand, funding,
 //	updated by (texts), created, updated, last used, expires (varints), number of
 //	sealed values (uvarint), each with field (1), generation (uvarint) and record
-//	(text), number of index values (uvarint), each with key ID (16) and value (32)
+//	(text), number of index values (uvarint), each with key ID (16) and value (32),
+//	analytics token (text), the network token's status (1), expiry (2), payment
+//	account reference and requestor (texts)
+//
+//	format 1, still read: the same without what comes after the index values
 //
 // Integers are big-endian, a text has its length (uvarint) before it.
-const rowFormat = 1
+const rowFormat = 2
 
 const flagInvalid = 1
 
@@ -65,11 +69,16 @@ func appendRow(b []byte, r *store.Row) []byte {
 		b = append(b, r.Index[i].Key[:]...)
 		b = append(b, r.Index[i].Value[:]...)
 	}
-	return b
+	b = appendText(b, r.Analytics)
+	b = append(b, r.Scheme.Status)
+	b = binary.BigEndian.AppendUint16(b, r.Scheme.Expiry)
+	b = appendText(b, r.Scheme.PAR)
+	return appendText(b, r.Scheme.Requestor)
 }
 
 // head is what a write must know of the row it replaces.
 type head struct {
+	format  byte
 	version uint64
 	status  store.Status
 	order   string
@@ -77,9 +86,11 @@ type head struct {
 
 // readHead reads the beginning of a row and leaves r behind it.
 func readHead(r *reader) (h head, err error) {
-	if format := r.byte(); format > rowFormat {
+	h.format = r.byte()
+	switch {
+	case h.format > rowFormat:
 		return head{}, newer("a row")
-	} else if format != rowFormat {
+	case h.format == 0:
 		return head{}, corrupt("a row")
 	}
 	h.status = store.Status(r.byte())
@@ -101,6 +112,11 @@ func decodeRow(scope store.ScopeID, token, value []byte) (store.Row, error) {
 	row := store.Row{Scope: scope, Token: string(token), Version: h.version, Status: h.status, Order: h.order}
 	if h.status != store.Deleted {
 		readBody(&r, &row)
+		if h.format > 1 {
+			row.Analytics = string(r.text())
+			row.Scheme.Status, row.Scheme.Expiry = r.byte(), r.uint16()
+			row.Scheme.PAR, row.Scheme.Requestor = string(r.text()), string(r.text())
+		}
 	}
 	if !r.end() {
 		return store.Row{}, corrupt("a row")

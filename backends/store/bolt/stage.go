@@ -14,6 +14,7 @@ import (
 // transaction, for later writes of the call to see, so that in the end each
 // bucket is filled once and in the order of its keys.
 type stage struct {
+	tx                         *bbolt.Tx
 	cards, index, once, fences *bbolt.Bucket
 
 	rows   []stagedRow
@@ -22,6 +23,7 @@ type stage struct {
 	unique bool // held is needed
 	calls  map[onceKey]call
 	open   map[envelope.KeyID]bool // fences looked up so far
+	epochs map[store.ScopeID]uint64
 
 	key []byte // room for look-ups
 }
@@ -40,11 +42,13 @@ type stagedRow struct {
 
 func newStage(tx *bbolt.Tx, writes []store.Write) *stage {
 	s := &stage{
+		tx:    tx,
 		cards: tx.Bucket(bucketCards), index: tx.Bucket(bucketIndex),
 		once: tx.Bucket(bucketOnce), fences: tx.Bucket(bucketFences),
 		rows:   make([]stagedRow, 0, len(writes)),
 		byName: make(map[rowName]int, len(writes)),
 		open:   map[envelope.KeyID]bool{},
+		epochs: map[store.ScopeID]uint64{},
 	}
 	if slices.ContainsFunc(writes, func(w store.Write) bool { return w.Unique }) {
 		s.unique = true
@@ -71,10 +75,13 @@ func (s *stage) current(name rowName) (h head, at int, old []byte, err error) {
 }
 
 // add judges a write and, if nothing stands in its way, stages it. Where several
-// outcomes fit it is the first of Replayed, Stale, CardExists, TokenTaken,
-// Fenced.
+// outcomes fit it is the first of Outdated, Replayed, Stale, CardExists,
+// TokenTaken, Fenced.
 func (s *stage) add(w *store.Write) (store.Outcome, error) {
 	r := &w.Row
+	if epoch, err := s.epoch(r.Scope); err != nil || epoch != w.Epoch {
+		return store.Outcome{Result: store.Outdated}, err
+	}
 	if w.Once != nil {
 		known, ok, err := s.recall(w)
 		if err != nil || ok {
@@ -170,6 +177,20 @@ func (s *stage) holder(r *store.Row, v *store.IndexValue) (first string, found b
 		}
 	}
 	return first, found
+}
+
+// epoch looks a scope's epoch up in the transaction, once.
+func (s *stage) epoch(scope store.ScopeID) (uint64, error) {
+	epoch, known := s.epochs[scope]
+	if !known {
+		r, _, err := repositoryOf(s.tx, scope)
+		if err != nil {
+			return 0, err
+		}
+		epoch = r.Epoch
+		s.epochs[scope] = epoch
+	}
+	return epoch, nil
 }
 
 // fenceOpen looks a fence up in the transaction, once.

@@ -16,8 +16,8 @@ var errRefused = errors.New("bolt: write refused")
 
 // Write applies the writes in one transaction and returns when it is on disk.
 //
-// Where several outcomes fit one write it is the first of Replayed, Stale,
-// CardExists, TokenTaken, Fenced.
+// Where several outcomes fit one write it is the first of Outdated, Replayed,
+// Stale, CardExists, TokenTaken, Fenced.
 func (c cards) Write(ctx context.Context, writes []store.Write, job *store.Job) ([]store.Outcome, error) {
 	if err := c.db.ready(ctx); err != nil {
 		return nil, err

@@ -61,8 +61,42 @@ func (c cards) CreateRepository(ctx context.Context, r store.Repository) (store.
 			return store.Repository{}, &store.InvalidError{Field: "Repository.Scope", Problem: "belongs to another repository"}
 		}
 	}
+	r.Version = 1
 	c.db.repositories[r.Name] = copyRepository(r)
+	c.db.setEpoch(r.Scope, r.Epoch)
 	return copyRepository(r), nil
+}
+
+func (c cards) UpdateRepository(ctx context.Context, r store.Repository) error {
+	if err := c.db.ready(ctx); err != nil {
+		return err
+	}
+	c.db.admin.Lock()
+	defer c.db.admin.Unlock()
+	for name, old := range c.db.repositories {
+		switch {
+		case old.Scope != r.Scope:
+			continue
+		case old.Version != r.Version:
+			return store.ErrConflict
+		case r.Epoch < old.Epoch:
+			return &store.InvalidError{Field: "Repository.Epoch", Problem: "must not fall"}
+		}
+		old.State, old.Epoch, old.Version = bytes.Clone(r.State), r.Epoch, old.Version+1
+		c.db.repositories[name] = old
+		c.db.setEpoch(r.Scope, r.Epoch)
+		return nil
+	}
+	return store.ErrNotFound
+}
+
+// setEpoch returns when every write that named the epoch before is over; db.admin
+// is held.
+func (db *DB) setEpoch(id store.ScopeID, epoch uint64) {
+	s := db.makeScope(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.epoch = epoch
 }
 
 func (c cards) Repositories(ctx context.Context) ([]store.Repository, error) {
@@ -80,7 +114,7 @@ func (c cards) Repositories(ctx context.Context) ([]store.Repository, error) {
 }
 
 func copyRepository(r store.Repository) store.Repository {
-	r.Config = bytes.Clone(r.Config)
+	r.Config, r.State = bytes.Clone(r.Config), bytes.Clone(r.State)
 	return r
 }
 

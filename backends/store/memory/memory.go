@@ -26,16 +26,6 @@ import (
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
-// InvalidError says which part of a call cannot be stored. It never carries the
-// value itself.
-type InvalidError struct {
-	Field   string // as in the Go type, such as "Row.Token"
-	Problem string
-}
-
-// Error names the field and what is wrong with it.
-func (e *InvalidError) Error() string { return "memory: " + e.Field + " " + e.Problem }
-
 // DB holds keys and cards of one process. Make it with [New].
 type DB struct {
 	closed atomic.Bool
@@ -100,6 +90,11 @@ func (db *DB) scope(id store.ScopeID, create bool) *scope {
 	}
 	db.admin.Lock()
 	defer db.admin.Unlock()
+	return db.makeScope(id)
+}
+
+// makeScope returns the state of one scope, made if need be; db.admin is held.
+func (db *DB) makeScope(id store.ScopeID) *scope {
 	old := *db.scopes.Load()
 	if s := old[id]; s != nil {
 		return s

@@ -14,8 +14,9 @@ import (
 //	status, invalid, PAN length, verified (1 each), expiry (2), version, created,
 //	updated, last used, expires (8 each), record ID (16), number of index values
 //	(1), for each its value (32) and key ID (16), token and order (1-byte length),
-//	seven texts (varint length), number of sealed values (varint), for each its
-//	field (1), generation (8) and record (varint length)
+//	ten texts (varint length), the network token's status (1) and expiry (2),
+//	number of sealed values (varint), for each its field (1), generation (8) and
+//	record (varint length)
 type encoded string
 
 const (
@@ -62,6 +63,11 @@ func appendRow(b []byte, r *store.Row, version uint64, order string) []byte {
 	b = appendText(b, r.Local)
 	b = appendText(b, r.Funding)
 	b = appendText(b, r.UpdatedBy)
+	b = appendText(b, r.Analytics)
+	b = appendText(b, r.Scheme.PAR)
+	b = appendText(b, r.Scheme.Requestor)
+	b = append(b, r.Scheme.Status)
+	b = binary.LittleEndian.AppendUint16(b, r.Scheme.Expiry)
 	b = binary.AppendUvarint(b, uint64(len(r.Sealed)))
 	for i := range r.Sealed {
 		s := &r.Sealed[i]
@@ -173,6 +179,9 @@ func (e encoded) texts(r *store.Row) cursor {
 	c := cursor{e[at:]}
 	r.BIN, r.LastFour, r.Network, r.Brand = c.text(), c.text(), c.text(), c.text()
 	r.Local, r.Funding, r.UpdatedBy = c.text(), c.text(), c.text()
+	r.Analytics, r.Scheme.PAR, r.Scheme.Requestor = c.text(), c.text(), c.text()
+	r.Scheme.Status, r.Scheme.Expiry = c.e[0], uint16(c.e[1])|uint16(c.e[2])<<8
+	c.e = c.e[3:]
 	return c
 }
 

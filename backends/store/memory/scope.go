@@ -16,6 +16,7 @@ type scope struct {
 	seed maphash.Seed
 	mu   sync.Mutex
 
+	epoch  uint64    // what writes must name
 	rows   []encoded // by number, which a token keeps for good; 0 is none
 	tokens table     // by the token's hash
 	index  table     // by the index value's hash, one entry for each value of a row

@@ -12,8 +12,8 @@ import (
 // Write applies the writes under the locks of their scopes. Each is applied as
 // it is judged, so that later ones see it, and taken back if any is refused.
 //
-// Where several outcomes fit one write it is the first of Replayed, Stale,
-// CardExists, TokenTaken, Fenced.
+// Where several outcomes fit one write it is the first of Outdated, Replayed,
+// Stale, CardExists, TokenTaken, Fenced.
 func (c cards) Write(ctx context.Context, writes []store.Write, job *store.Job) ([]store.Outcome, error) {
 	if err := c.db.ready(ctx); err != nil {
 		return nil, err
@@ -73,6 +73,9 @@ func (c cards) Write(ctx context.Context, writes []store.Write, job *store.Job) 
 // hash of its token.
 func (s *scope) judge(w *store.Write, fences map[envelope.KeyID]fence) (row, hash uint32, o store.Outcome) {
 	r := &w.Row
+	if w.Epoch != s.epoch {
+		return 0, 0, store.Outcome{Result: store.Outdated}
+	}
 	if w.Once != nil {
 		if known, ok := s.recall(w.Once); ok {
 			return 0, 0, store.Outcome{Result: store.Replayed, Token: s.rows[known.row].token(), Input: known.input}

@@ -61,13 +61,13 @@ func repositories(h *harness) {
 	if len(all) != 0 {
 		h.Fatalf("an empty store has %d repositories", len(all))
 	}
-	shop := store.Repository{Scope: newScope(), Name: "SHOP", Config: []byte("one")}
+	shop := store.Repository{Scope: newScope(), Name: "SHOP", Config: []byte("one"), State: []byte("state"), Epoch: 3, Version: 1}
 	h.created(shop, shop)
 	h.created(shop, shop)
 	h.created(store.Repository{Scope: newScope(), Name: "SHOP", Config: []byte("two")}, shop)
-	bare := store.Repository{Scope: newScope(), Name: "SHO"}
+	bare := store.Repository{Scope: newScope(), Name: "SHO", Version: 1}
 	h.created(bare, bare)
-	test := store.Repository{Scope: newScope(), Name: "shop", Config: []byte{0, 1, 255}}
+	test := store.Repository{Scope: newScope(), Name: "shop", Config: []byte{0, 1, 255}, Version: 1}
 	h.created(test, test)
 	// Under a new name, but with a scope that is taken: nothing is stored.
 	got, err := h.c.CreateRepository(h.Context(), store.Repository{Scope: shop.Scope, Name: "OTHER"})
@@ -97,8 +97,9 @@ func (h *harness) created(r, want store.Repository) {
 
 func (h *harness) sameRepository(got, want store.Repository) {
 	h.Helper()
-	if got.Scope != want.Scope || got.Name != want.Name || !bytes.Equal(got.Config, want.Config) {
-		h.Fatalf("repository %q, want %q", got, want)
+	if got.Scope != want.Scope || got.Name != want.Name || !bytes.Equal(got.Config, want.Config) ||
+		!bytes.Equal(got.State, want.State) || got.Epoch != want.Epoch || got.Version != want.Version {
+		h.Fatalf("repository %+v, want %+v", got, want)
 	}
 }
 

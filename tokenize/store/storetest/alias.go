@@ -90,6 +90,6 @@ func (h *harness) keeps(state, config string) {
 	all, err := h.c.Repositories(h.Context())
 	h.noError(err, "Repositories")
 	if len(all) != 1 || string(all[0].Config) != config {
-		h.Fatalf("repositories %q, want one with configuration %q", all, config)
+		h.Fatalf("repositories %+v, want one with configuration %q", all, config)
 	}
 }

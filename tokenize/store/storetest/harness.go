@@ -54,6 +54,7 @@ func (h *harness) row(token string) store.Row {
 		Expiry: 3112, Invalid: true, Verified: 3,
 		Created: 1_700_000_000_123, Updated: 1_700_000_000_124, UpdatedBy: "shop/é",
 		LastUsed: 1_700_000_000_125, Expires: 1<<62 + 7,
+		Analytics: "analytics é", Scheme: store.Scheme{Status: 4, Expiry: 2912, PAR: "par é", Requestor: "shop-2"},
 		Sealed: []store.Sealed{
 			{Field: 1, Generation: 1<<63 + 5, Record: record(h.key)},
 			{Field: 255, Generation: 0, Record: record(h.key)},
@@ -113,7 +114,7 @@ func (h *harness) save(rows ...store.Row) {
 var written = store.Outcome{Result: store.Written}
 
 func show(list []store.Outcome) string {
-	names := []string{"invalid", "Written", "CardExists", "TokenTaken", "Replayed", "Stale", "Fenced"}
+	names := []string{"invalid", "Written", "CardExists", "TokenTaken", "Replayed", "Stale", "Fenced", "Outdated"}
 	var s []string
 	for _, o := range list {
 		name := fmt.Sprint(o.Result)

@@ -51,6 +51,9 @@ func (m *reference) write(batch []store.Write) ([]store.Outcome, *reference) {
 
 func (m *reference) one(w store.Write) store.Outcome {
 	r := w.Row
+	if w.Epoch != 0 {
+		return outdated
+	}
 	if w.Once != nil {
 		k, known := m.once[w.Once.Key]
 		if known && w.Once.Now < k.until && m.rows[k.token].Status != store.Deleted {
@@ -140,7 +143,7 @@ func model(h *harness) {
 			h.compare(m, values)
 		}
 	}
-	for r := store.Written; r <= store.Fenced; r++ {
+	for r := store.Written; r <= store.Outdated; r++ {
 		if seen[r] < 10 {
 			h.Fatalf("only %d outcomes of kind %d: the test has lost its teeth", seen[r], r)
 		}
@@ -174,6 +177,9 @@ func (h *harness) randomWrite(random *rand.Rand, m *reference, values []store.In
 		r.Status = store.Deleted
 	}
 	w := store.Write{Row: r, Unique: random.IntN(2) == 0}
+	if random.IntN(40) == 0 {
+		w.Epoch = 1
+	}
 	if random.IntN(3) == 0 {
 		now := random.Int64N(1000)
 		w.Once = &store.Once{Key: [32]byte{byte(random.IntN(60))}, Input: digest(), Now: now, Until: now + random.Int64N(300)}

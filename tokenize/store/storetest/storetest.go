@@ -8,8 +8,8 @@
 // suite expects that the interface leaves open, so that backends can take each
 // other's place:
 //
-//   - Where several outcomes fit one write, it is the first of Replayed, Stale,
-//     CardExists, TokenTaken, Fenced.
+//   - Where several outcomes fit one write, it is the first of Outdated, Replayed,
+//     Stale, CardExists, TokenTaken, Fenced.
 //   - A write that no outcome speaks of (no token, one longer than 255 bytes, a
 //     sealed value that is no record in stored mode) is an error.
 //   - Of several tokens that hold an index value, CardExists names the one that
@@ -87,6 +87,10 @@ func Run(t *testing.T, open func(t *testing.T) store.Cards) {
 		{"JobWithWrite", jobWithWrite},
 		{"Repositories", repositories},
 		{"RepositoryRace", repositoryRace},
+		{"RepositoryUpdates", repositoryUpdates},
+		{"RepositoryUpdateRace", repositoryUpdateRace},
+		{"Epoch", epoch},
+		{"EpochRace", epochRace},
 		{"Merchants", merchants},
 		{"Cancelled", cancelled},
 		{"SameCardFromMany", sameCardFromMany},
