@@ -23,6 +23,7 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 	x, err := blindindex.New(make([]byte, 32), "index")
 	require.NoError(t, err)
 	dst := make([]byte, 0, 256)
+	middle := newFF1(t, 6)
 	for name, path := range map[string]func(){
 		"seal":        func() { _, err = s.SealPAN(ctx, dst, pan, id) },
 		"open":        func() { sinkPAN, err = s.OpenPAN(ctx, record, id) },
@@ -33,6 +34,8 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 		"mask":        func() { sinkBytes = card.AppendMasked(dst, pan16, card.Mask64) },
 		"parse":       func() { sinkPAN, err = card.ParsePAN(pan16) },
 		"token":       func() { generate.AppendRandomWithLuhn(dst) },
+		"FF1":         func() { _, err = middle.Encrypt(dst, ff1Number[:6], ff1Tweak) },
+		"FF1 batch":   func() { _, err = middle.EncryptBatch(dst, ff1Number, ff1Prefix[:2*len(ff1Tweak)]) },
 	} {
 		require.Zero(t, testing.AllocsPerRun(1000, path), name)
 		require.NoError(t, err, name)

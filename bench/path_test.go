@@ -27,6 +27,7 @@ func single(loop func(n int)) side {
 var paths = []path{
 	luhnPath, checkDigitPath, brandPath, maskPath, parsePath, tokenPath,
 	sealPath, openPath, foreignPath, indexPath, savePath, batchPath,
+	ff1Path(6), ff1Path(12), ff1BatchPath(6), ff1BatchPath(12),
 }
 
 // runner runs a side on as many goroutines as there are cores to use.

@@ -35,6 +35,10 @@ var paths = []struct {
 	{"BlindIndex", "blind index", 1.10},
 	{"Save", "Save, memory store", 1.5},
 	{"SaveBatch", "SaveBatch of 1,000, memory store, a card", 1.5},
+	{"FF1Digits6", "FF1, 6 digits", 1.15},
+	{"FF1Digits12", "FF1, 12 digits", 1.15},
+	{"FF1Batch6", "FF1 in a batch, 6 digits", 0.65},
+	{"FF1Batch12", "FF1 in a batch, 12 digits", 0.65},
 }
 
 func main() {
