@@ -160,20 +160,21 @@ func (w *general) function(c *Cipher, round int, from []uint16) {
 // add adds word to a half, or takes it away, modulo radix^len: numeral by numeral,
 // as word is divided by the radix.
 func (w *general) add(radix int, half []uint16, back bool) {
-	carry := 0
+	carry, r := int64(0), int64(radix)
 	for i := len(half) - 1; i >= 0; i-- {
-		y, x := int(divide(w.word, radix))+carry, int(half[i])
+		x, y := int64(half[i]), int64(divide(w.word, radix))+carry
 		if back {
 			x -= y
 		} else {
-			x += y - radix
+			x += y - r
 		}
-		// x is below the radix and may be negative, by up to the radix.
-		borrow := x >> 63 & 1
-		half[i] = uint16(x + radix*borrow)
-		carry = borrow
+		// x is below the radix, and at least the negative radix: take no branch on
+		// which.
+		negative := x >> 63 & 1
+		half[i] = uint16(x + r*negative)
+		carry = negative
 		if !back {
-			carry = 1 - borrow
+			carry = 1 - negative
 		}
 	}
 }
