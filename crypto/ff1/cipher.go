@@ -41,11 +41,10 @@ func (k *Key) Cipher(radix int) (*Cipher, error) {
 	for domain := int64(radix); domain < minDomain; domain *= int64(radix) {
 		c.minLen++
 	}
-	c.minLen = max(c.minLen, 2)
 	return c, nil
 }
 
-// MinLen is the shortest length in numerals that has 10^6 values.
+// MinLen is the shortest length in numerals that has 10^6 values. It is at least 2.
 func (c *Cipher) MinLen() int { return c.minLen }
 
 // Format prints the type's name alone, whatever the verb.

@@ -59,7 +59,7 @@ func (k *Key) Digits(length int, o *DigitsOptions) (*Digits, error) {
 		return nil, ErrDomain
 	case length < 2 || length > MaxDigits:
 		return nil, errDigits
-	case o.TweakSize < 0 || o.TweakSize > MaxTweak || len(o.TweakPrefix) > MaxTweak-o.TweakSize:
+	case o.TweakSize < 0 || o.TweakSize > MaxTweak || len(o.TweakPrefix)+o.TweakSize > MaxTweak:
 		return nil, errTweakSize
 	}
 	d := &Digits{key: k, length: length, tweak: o.TweakSize, u: length / 2, v: length - length/2}
@@ -70,9 +70,9 @@ func (k *Key) Digits(length int, o *DigitsOptions) (*Digits, error) {
 	tweak := len(o.TweakPrefix) + o.TweakSize
 	mac := first(10, length, tweak)
 	k.aes.Encrypt(mac[:], mac[:])
-	// The last block of Q holds the round number; those before it hold tweak alone.
+	// None of these is the last block of Q, which has the round number in it.
 	rest, q := o.TweakPrefix, padded(tweak, half)
-	for q > aes.BlockSize && len(rest) >= aes.BlockSize {
+	for len(rest) >= aes.BlockSize {
 		subtle.XORBytes(mac[:], mac[:], rest[:aes.BlockSize])
 		k.aes.Encrypt(mac[:], mac[:])
 		rest, q = rest[aes.BlockSize:], q-aes.BlockSize
