@@ -49,7 +49,8 @@ type worker struct {
 	blocks [lanes][aes.BlockSize]byte
 }
 
-// Digits prepares for numbers of 6 to [MaxDigits] digits. o may be nil.
+// Digits prepares for numbers of 6 to [MaxDigits] digits, which costs a few blocks of
+// AES. o may be nil.
 func (k *Key) Digits(length int, o *DigitsOptions) (*Digits, error) {
 	if o == nil {
 		o = new(DigitsOptions)

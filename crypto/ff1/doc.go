@@ -1,6 +1,7 @@
-// Package ff1 is FF1, the format-preserving encryption of NIST SP 800-38G rev. 1: it
-// turns a string of numerals into another one of the same length and radix, and
-// back. A database column or a message that has room for a number has room for its
+// Package ff1 is FF1, the format-preserving encryption of NIST SP 800-38G: it turns a
+// string of numerals into another one of the same length and radix, and back. The
+// smallest domain is that of the drafts of revision 1 (2019, 2025), 10^6 values. A
+// database column or a message that has room for a number has room for its
 // encryption.
 //
 // [Cipher] is the general form, for numerals of any radix from 2 to 65,536.
@@ -10,8 +11,8 @@
 //
 // The tweak is not secret. It makes the same number another one elsewhere: whatever
 // tells numbers apart that must not be compared (environment, tenant, field, the
-// digits that stay in clear) belongs into it, length-prefixed where two
-// parts could be cut differently.
+// digits that stay in clear) belongs into it, length-prefixed where two parts
+// could be cut differently.
 //
 // # When not to use it
 //
