@@ -1,9 +1,40 @@
 // Package audit says what happened in a vault, to whom it may concern: who did
 // what to which token, and how it ended; never a card number, a code or a key.
 //
-// A [Sink] receives events. [NewLog] makes one of a slog.Logger. A sink that
-// fails is taken seriously: a card is not revealed if the event of it cannot be
-// recorded.
+// A [Sink] receives events. [NewLog] makes one of a slog.Logger; a [File] is one
+// whose entries are chained under a key, for [Verify] to tell whether they were
+// altered since. A sink that fails is taken seriously: a card is not revealed if the
+// event of it cannot be recorded.
+//
+// # The chain
+//
+// A chain is a file of lines, each a JSON object written in exactly one way:
+//
+//	{"v":1,"chain":"…","seq":17,"key":"…","event":{"at":"…","action":"reveal",…},"mac":"…"}
+//
+// The MAC is that of package crypto/chain, over all of the line before ,"mac", under
+// the label "cardseal audit line", the line's chain and number, and the MAC of the
+// line before. The key is the subkey "cardseal audit chain" of the data key that the
+// line names (in hexadecimal; MACs and chain IDs are base64url). A ring may be
+// rotated at any time: later lines name the new key, and the first of them covers
+// the last MAC under the old one. Retired keys go on verifying; what a destroyed
+// key chained cannot be verified any more.
+//
+// In place of an event a line may have "begin", the first of a file, which may go on
+// where another file ended ("after", its last MAC); or "gap", which says that so many
+// bytes of this digest lie before it that are none of the chain's: the beginning of
+// a line that a crash or a full disk cut short, or what was in the file before the
+// chain was. They stay where they are, and verification reports them.
+//
+// What a chain shows: no line was changed, dropped, swapped, repeated or inserted
+// before the last one, by anyone who cannot use the key. What it cannot show by
+// itself: that lines were cut off its end, which leaves a shorter chain that is
+// whole, or that the whole file was put in place of another. Keep an [Anchor] from
+// time to time where whoever can write to the log cannot write, and verify with it.
+// Whoever can use the key (the process that writes, and who can have the KMS unwrap
+// the audit ring's keys) can write another chain; against him too the anchors hold.
+//
+// Versions of this format stay readable; lines of a later one are refused as such.
 package audit
 
 import (
@@ -73,12 +104,7 @@ func (s logSink) Record(ctx context.Context, events []Event) error {
 	for i := range events {
 		e := &events[i]
 		attrs := make([]slog.Attr, 0, 10)
-		for _, a := range [...]struct{ name, value string }{
-			{"action", string(e.Action)}, {"outcome", string(e.Outcome)},
-			{"repository", e.Repository}, {"merchant", e.Merchant}, {"owner", e.Owner},
-			{"token", e.Token}, {"unknownToken", e.Unknown}, {"reason", e.Reason},
-			{"field", e.Field}, {"correlation", e.Correlation},
-		} {
+		for _, a := range e.texts() {
 			if a.value != "" {
 				attrs = append(attrs, slog.String(a.name, a.value))
 			}
