@@ -2,10 +2,15 @@ package audit_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/cardseal/cardseal/backends/store/memory"
+	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/keys/keystest"
 	"github.com/cardseal/cardseal/tokenize/audit"
 )
 
@@ -25,4 +30,59 @@ func ExampleNewLog() {
 		panic(err)
 	}
 	// Output: level=INFO msg=audit action=delete outcome=done repository=SHOP owner=clerk token=9123400000000004 at=2030-01-02T03:04:05.000Z
+}
+
+func ExampleFile() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "audit")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "audit.log")
+
+	m, err := keys.Open(ctx, memory.New().Keys(), keystest.NewKEK("example"), nil)
+	if err != nil {
+		panic(err)
+	}
+	defer m.Close()
+	ring, err := m.Scope(keys.Audit, "")
+	if err != nil {
+		panic(err)
+	}
+
+	f, err := audit.OpenFile(path, ring, nil) // tokenize.Options.Audit takes it
+	if err != nil {
+		panic(err)
+	}
+	err = f.Record(ctx, []audit.Event{{Time: time.Now(), Action: audit.Reveal, Outcome: audit.Done, Token: "9123400000000004"}})
+	if err != nil {
+		panic(err)
+	}
+	anchor, _ := f.Head() // to a place of its own
+	if err := f.Close(); err != nil {
+		panic(err)
+	}
+
+	log, err := os.Open(path)
+	if err != nil {
+		panic(err)
+	}
+	defer log.Close()
+	report, err := audit.Verify(ctx, log, ring, &audit.VerifyOptions{Anchor: &anchor})
+	fmt.Println(report.Events, "event,", report.GapCount, "gaps,", err)
+
+	// Whoever cuts off its end is found out by the anchor.
+	if err := os.Truncate(path, 0); err != nil {
+		panic(err)
+	}
+	_, err = log.Seek(0, 0)
+	if err != nil {
+		panic(err)
+	}
+	_, err = audit.Verify(ctx, log, ring, &audit.VerifyOptions{Anchor: &anchor})
+	fmt.Println(err)
+	// Output:
+	// 1 event, 0 gaps, <nil>
+	// audit: the log ends before the anchor: entries were cut off
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -32,12 +33,15 @@ func TestMain(m *testing.M) {
 	os.Exit(1)
 }
 
-// fixed is a ring of one key that parent and child share.
-type fixed struct{}
+// fixed is a ring of keys that everybody knows, of which one is active.
+type fixed byte
 
-func (fixed) ActiveKey(context.Context) (keys.KeyID, error) { return keys.KeyID{1}, nil }
-func (fixed) Subkey(context.Context, keys.KeyID, string) ([]byte, error) {
-	return bytes.Repeat([]byte{0x42}, 32), nil
+func (f fixed) ActiveKey(context.Context) (keys.KeyID, error) { return keys.KeyID{byte(f)}, nil }
+func (f fixed) Subkey(_ context.Context, id keys.KeyID, label string) ([]byte, error) {
+	if label != "cardseal audit chain" {
+		return nil, errors.New("the key's label is part of the format")
+	}
+	return bytes.Repeat(id[:1], 32), nil
 }
 
 // Batches are written in one write of some megabytes: long enough to be killed in.
@@ -49,7 +53,7 @@ const (
 // writeForEver writes batches of one reveal and many saves, and says which is
 // written once it is durable.
 func writeForEver(ctx context.Context, path string) error {
-	f, err := audit.OpenFile(path, fixed{}, nil)
+	f, err := audit.OpenFile(path, fixed(1), nil)
 	if err != nil {
 		return err
 	}
@@ -95,7 +99,7 @@ func TestKill(t *testing.T) {
 		require.NoError(t, err)
 		f, err := os.Open(path)
 		require.NoError(t, err)
-		r, err := audit.Verify(t.Context(), f, fixed{}, &audit.VerifyOptions{Anchor: &anchor})
+		r, err := audit.Verify(t.Context(), f, fixed(1), &audit.VerifyOptions{Anchor: &anchor})
 		require.NoError(t, f.Close())
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, r.Head.Sequence, anchor.Sequence)
