@@ -169,6 +169,8 @@ func checkTokens(t *testing.T, dir, in, out string, want int) {
 	back := filepath.Join(dir, "back.csv")
 	message, err := exec.Command(program, "detokenize", "--in", out, "--out", back, "--reason", "test").CombinedOutput()
 	require.NoError(t, err, string(message))
+	message, err = exec.Command(program, "audit", "verify").CombinedOutput()
+	require.NoError(t, err, string(message))
 	got := column(t, back, "number")
 	require.Len(t, got, want)
 	for i := range given {

@@ -120,7 +120,7 @@ func TestKeys(t *testing.T) {
 			require.Equal(t, id, k.ID)
 		}
 	}
-	require.ElementsMatch(t, []string{"pan retired", "pan active", "index active"}, states)
+	require.ElementsMatch(t, []string{"pan retired", "pan active", "index active", "audit active"}, states)
 	w.ok("tokenize", "--in", in, "--out", w.path("b"))
 	require.Equal(t, w.read("a"), w.read("b"), "rotation changed a token")
 	w.ok("detokenize", "--in", w.path("a"), "--out", w.path("n"), "--reason", "x")

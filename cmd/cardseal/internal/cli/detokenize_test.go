@@ -10,16 +10,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// auditEvents reads the vault's audit log.
+// auditEvents reads the events in the vault's audit log.
 func (w *world) auditEvents() []map[string]any {
 	w.t.Helper()
 	content, err := os.ReadFile(filepath.Join(w.vaultDir(), "audit.log"))
 	require.NoError(w.t, err)
 	var events []map[string]any
 	for _, line := range strings.Split(strings.TrimSpace(string(content)), "\n") {
-		var e map[string]any
-		require.NoError(w.t, json.Unmarshal([]byte(line), &e))
-		events = append(events, e)
+		var l struct{ Event map[string]any }
+		require.NoError(w.t, json.Unmarshal([]byte(line), &l))
+		if l.Event != nil {
+			events = append(events, l.Event)
+		}
 	}
 	return events
 }

@@ -81,6 +81,8 @@ func TestFullDisk(t *testing.T) {
 			w.allThere(out, n)
 			r := w.ok("detokenize", "--dir", vault, "--in", out, "--out", w.path("back.csv"), "--reason", "x")
 			require.Contains(t, r.err, fmt.Sprintf("%d rows", n))
+			r = w.ok("audit", "verify", "--dir", vault)
+			require.NotContains(t, r.out, "no entries", "what a full disk cut short is taken back")
 			require.True(t, strings.Join(w.column(in, "number"), ",") == strings.Join(w.column(w.path("back.csv"), "number"), ","),
 				"the numbers are not those that went in")
 		})

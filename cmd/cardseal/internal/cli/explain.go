@@ -13,6 +13,7 @@ import (
 	"github.com/cardseal/cardseal/cmd/cardseal/internal/vaultdir"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
+	"github.com/cardseal/cardseal/tokenize/audit"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
@@ -30,6 +31,8 @@ var known = []struct {
 	{local.ErrNoPassphrase, "the key needs a passphrase"},
 	{store.ErrNewer, "the store was written by a newer version of cardseal; use that version"},
 	{store.ErrLocked, "the store is in use: another process, a service or a second cardseal, holds it; try again when it has ended"},
+	{audit.ErrLocked, "the audit log is in use: another process writes it; try again when it has ended"},
+	{audit.ErrNewer, "the audit log was written by a newer version of cardseal; use that version"},
 	{store.ErrFull, "the disk is full: what was done so far is kept, and the same command goes on once there is room"},
 	{store.ErrReadOnly, "the store cannot be written: its file or file system is read-only"},
 	{store.ErrCorrupt, "the store is damaged, or is not a store of cardseal; restore it from a backup"},

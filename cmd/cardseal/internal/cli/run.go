@@ -113,8 +113,20 @@ the rejects file with their line numbers and reasons.`,
 	_ = c.MarkPersistentFlagFilename("passphrase-file")
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &flagError{err} })
 	c.SetHelpCommand(helpCommand())
-	c.AddCommand(a.initCommand(), a.cardCommand(), a.tokenizeCommand(), a.detokenizeCommand(),
-		a.repoCommand(), a.tokenCommand(), a.keysCommand(), a.kekCommand(), a.inspectCommand(), a.ff1Command(), a.doctorCommand())
+	c.AddCommand(
+		a.initCommand(),
+		a.cardCommand(),
+		a.tokenizeCommand(),
+		a.detokenizeCommand(),
+		a.repoCommand(),
+		a.tokenCommand(),
+		a.keysCommand(),
+		a.kekCommand(),
+		a.inspectCommand(),
+		a.ff1Command(),
+		a.doctorCommand(),
+		a.auditCommand(),
+	)
 	return c
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/cardseal/cardseal/backends/kek/local"
 	"github.com/cardseal/cardseal/backends/store/bolt"
-	"github.com/cardseal/cardseal/cmd/cardseal/internal/vaultdir"
 )
 
 func TestInit(t *testing.T) {
@@ -205,19 +204,4 @@ func TestMovedFolder(t *testing.T) {
 	require.NoError(t, os.Rename(w.path("vault"), w.path("moved")))
 	w.ok("tokenize", "--in", in, "--out", w.path("b.csv"), "--dir", w.path("moved"))
 	require.Equal(t, w.read("a.csv"), w.read("b.csv"))
-}
-
-func TestAuditLogEndsACutLine(t *testing.T) {
-	w := newWorld(t)
-	in := w.write("in.csv", number+"\n")
-	w.ok("tokenize", "--in", in, "--out", w.path("a.csv"))
-	log := filepath.Join(w.vaultDir(), vaultdir.AuditFile)
-	whole, err := os.ReadFile(log)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(log, whole[:len(whole)-10], 0o600))
-	w.ok("tokenize", "--in", in, "--out", w.path("b.csv"))
-	after, err := os.ReadFile(log)
-	require.NoError(t, err)
-	lines := strings.Split(strings.TrimSpace(string(after)), "\n")
-	require.True(t, strings.HasPrefix(lines[len(lines)-1], "{") && strings.HasSuffix(lines[len(lines)-1], "}"))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/cardseal/cardseal/backends/store/bolt"
 	"github.com/cardseal/cardseal/cmd/cardseal/internal/vaultdir"
 	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize/audit"
 )
 
 // Grade is how bad a finding is.
@@ -155,5 +156,22 @@ func (c *checkup) audit() {
 		return
 	}
 	c.file("audit", path, Warn)
-	c.say(Warn, "audit", "events are in a file that whoever writes to the folder can change: ship them elsewhere as they come")
+	head, size, err := vaultdir.AuditHead(c.dir)
+	switch {
+	case errors.Is(err, audit.ErrEmpty) && size == 0:
+		c.say(Warn, "audit", "nothing was recorded yet")
+		return
+	case errors.Is(err, audit.ErrEmpty):
+		c.say(Warn, "audit", "its lines are plain text that anybody can change; the next entry begins a chain after them")
+		return
+	case errors.Is(err, audit.ErrNewer):
+		c.say(Fail, "audit", "the log was written by a newer version of cardseal")
+		return
+	case err != nil:
+		c.say(Fail, "audit", "%s cannot be read", path)
+		return
+	}
+	c.say(OK, "audit", "a chain of %d entries, under the keys of ring audit; cardseal audit verify holds them against it", head.Sequence)
+	c.say(Warn, "audit", "entries that whoever writes to the folder cuts off its end are missed only where an anchor is kept: "+
+		"keep what cardseal audit anchor prints in another place")
 }

@@ -35,7 +35,7 @@ type Vault struct {
 	Settings Settings
 	Vault    *tokenize.Vault
 	Keys     *keys.Manager
-	Audit    *AuditLog
+	Audit    *audit.File
 
 	db  *bolt.DB
 	kek open.KEK
@@ -105,7 +105,7 @@ func Open(ctx context.Context, dir string, o *OpenOptions) (_ *Vault, err error)
 	if v.Keys, err = keys.Open(ctx, v.db.Keys(), v.kek, nil); err != nil {
 		return nil, err
 	}
-	if v.Audit, err = OpenAuditLog(dir); err != nil {
+	if v.Audit, err = OpenAuditLog(dir, v.Keys); err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
 	}
 	v.Vault, err = tokenize.Open(ctx, v.db.Cards(), v.Keys, &tokenize.Options{AllowDevelopmentKEK: true, Audit: v.Audit})
