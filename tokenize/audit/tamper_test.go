@@ -80,7 +80,11 @@ func TestLinesMoved(t *testing.T) {
 		"long end":    {join(l[0], bytes.Repeat([]byte("x"), 3*audit.MaxLine), []byte("\n")), 2, audit.ErrForeign},
 		"crossed":     {join(l[0], bytes.Replace(l[1], []byte(`"seq":2`), []byte(`"seq":3`), 1)), 2, audit.ErrOrder},
 	} {
-		t.Run(name, func(t *testing.T) { w.wrong(c.content, nil, c.line, c.kind) })
+		t.Run(name, func(t *testing.T) {
+			w.wrong(c.content, nil, c.line, c.kind)
+			r, _ := w.verify(c.content, nil)
+			require.Equal(t, uint64(c.line-1), r.Lines, "what held until there")
+		})
 	}
 	for n := range l {
 		short := join(l[:n]...)
