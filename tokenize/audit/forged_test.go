@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"strings"
 	"testing"
 
@@ -26,6 +27,7 @@ func forge(t *testing.T, head chain.Head, lines ...line) []byte {
 // Lines with the right MAC that no File writes.
 func TestForgedLines(t *testing.T) {
 	var zero [chain.MACSize]byte
+	empty := sha256.Sum256(nil)
 	event := line{event: &Event{}}
 	for name, c := range map[string]struct {
 		log  []byte
@@ -35,8 +37,8 @@ func TestForgedLines(t *testing.T) {
 		"after nothing":   {forge(t, chain.Head{}, line{begin: true, after: &zero}), ErrOrder},
 		"begin at 9":      {forge(t, chain.Head{Sequence: 8}, line{begin: true}), ErrOrder},
 		"begin at 0":      {forge(t, chain.Head{Sequence: 1<<64 - 1}, line{begin: true, after: &zero}), ErrOrder},
-		"gap of nothing":  {forge(t, chain.Head{}, line{begin: true, gap: &gap{}}), ErrGap},
-		"gap of no bytes": {forge(t, chain.Head{}, line{begin: true, gap: &gap{bytes: 2}}), ErrGap},
+		"gap of nothing":  {forge(t, chain.Head{}, line{begin: true, gap: &gap{sha256: empty}}), ErrGap},
+		"gap of no bytes": {forge(t, chain.Head{}, line{begin: true, gap: &gap{bytes: 2, sha256: empty}}), ErrGap},
 	} {
 		_, err := Verify(t.Context(), bytes.NewReader(c.log), oneKey{}, nil)
 		require.ErrorIs(t, err, c.kind, name)
