@@ -39,6 +39,7 @@ func TestForgedLines(t *testing.T) {
 		"begin at 0":      {forge(t, chain.Head{Sequence: 1<<64 - 1}, line{begin: true, after: &zero}), ErrOrder},
 		"gap of nothing":  {forge(t, chain.Head{}, line{begin: true, gap: &gap{sha256: empty}}), ErrGap},
 		"gap of no bytes": {forge(t, chain.Head{}, line{begin: true, gap: &gap{bytes: 2, sha256: empty}}), ErrGap},
+		"gap too long":    {append([]byte("x\n"), forge(t, chain.Head{}, line{begin: true, gap: &gap{bytes: 3, sha256: sha256.Sum256([]byte("x\n"))}})...), ErrGap},
 	} {
 		_, err := Verify(t.Context(), bytes.NewReader(c.log), oneKey{}, nil)
 		require.ErrorIs(t, err, c.kind, name)
