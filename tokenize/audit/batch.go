@@ -30,13 +30,8 @@ func (w *batch) add(l line) int {
 // that begins the chain, and one that owns up to what is not of the chain. f.mu is
 // held.
 func (f *File) settle(w *batch) error {
-	if f.cut {
-		// What our own write left may have whole lines in it, which were reported as not
-		// recorded.
-		if err := f.file.Truncate(f.size); err != nil {
-			return fmt.Errorf("audit: %w", err)
-		}
-		f.cut = false
+	if err := f.takeBack(); err != nil {
+		return err
 	}
 	info, err := f.file.Stat()
 	if err != nil {

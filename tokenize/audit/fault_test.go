@@ -80,7 +80,7 @@ func TestWriteFails(t *testing.T) {
 		for room := 0; ; room++ {
 			require.NoError(t, os.WriteFile(path, []byte(before), 0o600))
 			f, d := openFaulty(t, path)
-			d.room = room
+			d.room, d.truncate = room, errFault
 			events := []Event{{Action: Save, Token: "a"}, {Action: Save, Token: "b"}}
 			err := f.Record(t.Context(), events)
 			if err == nil {
@@ -91,7 +91,7 @@ func TestWriteFails(t *testing.T) {
 			_, ok := f.Head()
 			require.False(t, ok)
 			require.ErrorIs(t, f.Record(t.Context(), events), errFault, "it is still full")
-			d.room, d.truncate = -1, errFault
+			d.room = -1
 			if room > 0 {
 				require.ErrorIs(t, f.Record(t.Context(), events), errFault, "what was left cannot be taken back")
 			}
@@ -109,6 +109,20 @@ func TestWriteFails(t *testing.T) {
 	}
 }
 
+// Where it can be, what a failed write left is taken back at once.
+func TestWriteFailsAndIsTakenBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	f, d := openFaulty(t, path)
+	require.NoError(t, f.Record(t.Context(), []Event{{Action: Save}}))
+	before, err := os.ReadFile(path)
+	require.NoError(t, err)
+	d.room = 250
+	require.ErrorIs(t, f.Record(t.Context(), []Event{{Action: Save}, {Action: Save}}), errFault)
+	after, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(before), string(after))
+}
+
 // A write that fails in the middle of a chain, and a process that ends before it
 // could take back what was left.
 func TestWriteFailsAndProcessEnds(t *testing.T) {
@@ -116,7 +130,7 @@ func TestWriteFailsAndProcessEnds(t *testing.T) {
 	for room := range 300 {
 		f, d := openFaulty(t, path)
 		require.NoError(t, f.Record(t.Context(), []Event{{Action: Save, Token: fmt.Sprint(room)}}))
-		d.room = room
+		d.room, d.truncate = room, errFault
 		require.ErrorIs(t, f.Record(t.Context(), []Event{{Action: Save}, {Action: Save}}), errFault)
 		require.NoError(t, f.Close())
 	}

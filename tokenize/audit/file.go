@@ -29,8 +29,9 @@ type FileOptions struct {
 // Events handed over together are written together, in one write. A call that fails
 // has recorded none of them, but for one whose write went well and whose fsync did
 // not: after that the File refuses everything, since what the kernel dropped it
-// will not say, and has to be opened again. After a write that failed, as on a full
-// disk, the next call first takes back what it left and goes on.
+// will not say, and has to be opened again. What a failed write left, as on a full
+// disk, is taken back before the next one; where the process ends before that could
+// be done, whole lines of it stay as entries.
 type File struct {
 	keys Keys
 	file disk
@@ -68,6 +69,9 @@ type disk interface {
 func OpenFile(path string, k Keys, o *FileOptions) (*File, error) {
 	if k == nil {
 		return nil, errors.New("audit: OpenFile needs keys")
+	}
+	if o != nil && o.Continue != nil && o.Continue.Sequence == 0 {
+		return nil, errors.New("audit: OpenFile cannot continue a chain without entries")
 	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
@@ -177,11 +181,25 @@ func (f *File) append(ctx context.Context, events []Event) error {
 	n, err := f.file.Write(w.buf)
 	if err != nil {
 		f.ready, f.cut = false, n > 0
+		_ = f.takeBack() // or before the next write
 		return fmt.Errorf("audit: %w", err)
 	}
 	f.head, f.begun, f.ready, f.open = w.head, true, true, false
 	f.size += int64(n)
 	f.end = f.size
+	return nil
+}
+
+// takeBack cuts off what a failed write left: it may have whole lines in it, which
+// were reported as not recorded. f.mu is held.
+func (f *File) takeBack() error {
+	if !f.cut {
+		return nil
+	}
+	if err := f.file.Truncate(f.size); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	f.cut = false
 	return nil
 }
 

@@ -126,6 +126,9 @@ func TestNoKey(t *testing.T) {
 	require.ErrorIs(t, f.Record(t.Context(), []audit.Event{full}), keys.ErrClosed)
 	_, err := audit.OpenFile(w.path("other"), nil, nil)
 	require.Error(t, err)
+	_, err = audit.OpenFile(w.path("other"), w.scope, &audit.FileOptions{Continue: &audit.Anchor{}})
+	require.Error(t, err)
+	require.NoFileExists(t, w.path("other"))
 }
 
 // Calls from many goroutines give one chain in which each batch is together.
