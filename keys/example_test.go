@@ -110,3 +110,34 @@ func ExampleManager_Rotate() {
 	// sealed before <nil>
 	// 1 1
 }
+
+// A new index key finds nothing until every value was computed anew under it; the
+// old one goes on giving the subkey that the old values were computed with.
+func ExampleManager_RotateIndex() {
+	ctx := context.Background()
+	m, err := keys.Open(ctx, memory.New().Keys(), keystest.NewKEK("example"), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer m.Close()
+	s, err := m.Scope(keys.Index, "shop-eu")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	old, err := s.ActiveKey(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	next, err := m.RotateIndex(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	a, errA := s.Subkey(ctx, old, "blind index")
+	b, errB := s.Subkey(ctx, next, "blind index")
+	fmt.Println(len(a), len(b), string(a) != string(b), errA, errB)
+	// Output: 32 32 true <nil> <nil>
+}

@@ -13,7 +13,8 @@ var ErrNotRotatable = errors.New("keys: this ring cannot be rotated")
 // which goes on opening. It returns the ID of the key that is active afterwards:
 // this call's, or that of another process that replaced the same key first.
 // Other processes follow within their seal lease. The index ring is refused: a
-// new index key would not find the cards stored under the old one.
+// new index key would not find the cards stored under the old one; see
+// [Manager.RotateIndex].
 func (m *Manager) Rotate(ctx context.Context, p Purpose) (KeyID, error) {
 	if !p.Valid() {
 		return KeyID{}, &OptionError{"purpose", "is unknown"}
@@ -24,6 +25,22 @@ func (m *Manager) Rotate(ctx context.Context, p Purpose) (KeyID, error) {
 	if p == Index {
 		return KeyID{}, fmt.Errorf("%w: cards indexed under the old key would not be found", ErrNotRotatable)
 	}
+	return m.rotate(ctx, p)
+}
+
+// RotateIndex is [Manager.Rotate] for the index ring. Nothing is found under the
+// new key until every value was computed anew under it: the repository's reindex
+// has to follow, which writes both, fills in and reads the new ones last. Until
+// it is through, the retired key goes on giving its subkeys ([Scope.Subkey] under
+// its ID). Whoever keeps no index of cards under [Index] needs nothing more.
+func (m *Manager) RotateIndex(ctx context.Context) (KeyID, error) {
+	if m.store == nil {
+		return KeyID{}, fmt.Errorf("%w: inline keys belong to one process", ErrNotRotatable)
+	}
+	return m.rotate(ctx, Index)
+}
+
+func (m *Manager) rotate(ctx context.Context, p Purpose) (KeyID, error) {
 	r, err := m.ring(p)
 	if err != nil {
 		return KeyID{}, err

@@ -73,6 +73,41 @@ func TestRotateRefusals(t *testing.T) {
 	require.Zero(t, w.calls())
 }
 
+// An index key is replaced only by who asks for just that, and gives its subkeys
+// afterwards as before: to this process and to those that start later.
+func TestRotateIndex(t *testing.T) {
+	w := newWorld()
+	m := w.manager(t, nil)
+	s := scopeOf(t, m, keys.Index, "shop")
+	old, err := s.ActiveKey(t.Context())
+	require.NoError(t, err)
+	before, err := s.Subkey(t.Context(), old, "blind index")
+	require.NoError(t, err)
+
+	next, err := m.RotateIndex(t.Context())
+	require.NoError(t, err)
+	require.NotEqual(t, old, next)
+	for _, m := range []*keys.Manager{m, w.manager(t, nil)} {
+		s := scopeOf(t, m, keys.Index, "shop")
+		active, err := s.ActiveKey(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, next, active)
+		again, err := s.Subkey(t.Context(), old, "blind index")
+		require.NoError(t, err)
+		require.Equal(t, before, again)
+		other, err := s.Subkey(t.Context(), next, "blind index")
+		require.NoError(t, err)
+		require.NotEqual(t, before, other)
+	}
+	list, active := records(t, w.store, keys.Index)
+	require.Len(t, list, 2)
+	require.Equal(t, 1, active)
+	require.Equal(t, keys.Retired, list[slices.IndexFunc(list, func(r keys.Record) bool { return r.ID == old })].State)
+
+	_, err = inlineWorld().manager(t, nil).RotateIndex(t.Context())
+	require.ErrorIs(t, err, keys.ErrNotRotatable)
+}
+
 // meet holds the first n readings of a ring until all of them have their answer,
 // so that every one of n processes acts on the same state.
 func (h *hookStore) meet(n int) {
