@@ -69,15 +69,15 @@ func (r *Repository) delete(ctx context.Context, token string) error {
 				Explanation: trim(ErrTokenDeleted), err: ErrTokenDeleted}
 		}
 		tomb := store.Row{Scope: row.Scope, Token: row.Token, Version: row.Version, Status: store.Deleted, Order: row.Order}
-		out, err := r.v.cards.Write(ctx, []store.Write{{Row: tomb}}, nil)
+		out, err := r.replace(ctx, tomb)
 		if err != nil {
-			return wrap(err)
+			return err
 		}
-		if out[0].Result == store.Written {
+		if out.Result == store.Written {
 			return nil
 		}
 	}
-	return &Error{Cause: ServerBusy, SupportCode: "CONFLICT", Explanation: trim(ErrConflict), err: ErrConflict}
+	return conflict()
 }
 
 // Each walks the repository's tokens in ascending order from after the given one

@@ -132,7 +132,7 @@ func (w *world) rewrite(r *tokenize.Repository, token string, change func(*store
 	w.Helper()
 	row := w.row(r, token)
 	change(&row)
-	out, err := w.db.Cards().Write(w.ctx, []store.Write{{Row: row}}, nil)
+	out, err := w.db.Cards().Write(w.ctx, []store.Write{{Row: row, Epoch: w.stored(r).Epoch}}, nil)
 	require.NoError(w, err)
 	require.Equal(w, store.Written, out[0].Result)
 }

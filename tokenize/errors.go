@@ -117,6 +117,9 @@ var (
 	// ErrAudit: what was asked for is done (or, for a reveal, refused), but the
 	// audit sink failed.
 	ErrAudit = errors.New("tokenize: audit sink failed")
+	// ErrUnindexed: a rotation of the index key cannot be completed, since there
+	// are cards whose new index value could not be made.
+	ErrUnindexed = errors.New("tokenize: cards without their new index value are left")
 	// ErrConfig: a configuration contradicts the stored one.
 	ErrConfig = errors.New("tokenize: configuration contradicts the stored one")
 )

@@ -265,3 +265,17 @@ func scopeID(t testing.TB, r *tokenize.Repository) (id store.ScopeID) {
 	require.Len(t, raw, len(id))
 	return store.ScopeID(raw)
 }
+
+// stored is the repository's row.
+func (w *world) stored(r *tokenize.Repository) store.Repository {
+	w.Helper()
+	all, err := w.db.Cards().Repositories(w.ctx)
+	require.NoError(w, err)
+	for _, s := range all {
+		if s.Scope == scopeID(w, r) {
+			return s
+		}
+	}
+	require.Fail(w, "the repository is not stored")
+	return store.Repository{}
+}

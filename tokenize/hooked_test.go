@@ -99,3 +99,20 @@ func (h *hooked) Repositories(ctx context.Context) ([]store.Repository, error) {
 func (h *hooked) CreateRepository(ctx context.Context, r store.Repository) (store.Repository, error) {
 	return through(h, "CreateRepository", func() (store.Repository, error) { return h.Cards.CreateRepository(ctx, r) })
 }
+
+func (h *hooked) UpdateRepository(ctx context.Context, r store.Repository) error {
+	_, err := through(h, "UpdateRepository", func() (struct{}, error) { return struct{}{}, h.Cards.UpdateRepository(ctx, r) })
+	return err
+}
+
+func (h *hooked) EndJob(ctx context.Context, id store.JobID) error {
+	_, err := through(h, "EndJob", func() (struct{}, error) { return struct{}{}, h.Cards.EndJob(ctx, id) })
+	return err
+}
+
+func (h *hooked) Scan(ctx context.Context, s store.ScopeID, after string) iter.Seq2[store.Row, error] {
+	if _, err := h.enter("Scan"); err != nil {
+		return func(yield func(store.Row, error) bool) { yield(store.Row{}, err) }
+	}
+	return h.Cards.Scan(ctx, s, after)
+}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"hash"
 	"io"
 
 	"crypto/hmac"
 	"crypto/sha256"
 
+	"github.com/cardseal/cardseal/crypto/secret"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
@@ -27,13 +29,35 @@ func (r *Repository) JobOf(ctx context.Context, c Caller, name string, input io.
 	if err != nil {
 		return Job{}, err
 	}
-	key := l.digest("job", []byte(name))
-	mac := hmac.New(sha256.New, key[:])
-	clear(key[:])
-	if _, err := io.Copy(mac, input); err != nil {
+	mac := jobMAC(l.digestKey, name)
+	if l.earlier == nil {
+		if _, err := io.Copy(mac, input); err != nil {
+			return Job{}, err
+		}
+		return Job(mac.Sum(nil)), nil
+	}
+	// A job that was begun under the earlier digest key goes on under its name.
+	old := jobMAC(l.earlier, name)
+	if _, err := io.Copy(io.MultiWriter(mac, old), input); err != nil {
 		return Job{}, err
 	}
+	begun := Job(old.Sum(nil))
+	_, err = r.v.cards.Job(ctx, store.JobID(begun))
+	switch {
+	case err == nil:
+		return begun, nil
+	case !errors.Is(err, store.ErrNotFound):
+		return Job{}, wrap(err)
+	}
 	return Job(mac.Sum(nil)), nil
+}
+
+// jobMAC is under a key of the job's name, so that no input passes for another
+// name's.
+func jobMAC(digestKey *secret.Bytes, name string) hash.Hash {
+	key := digestUnder(digestKey, "job", []byte(name))
+	defer clear(key[:])
+	return hmac.New(sha256.New, key[:])
 }
 
 // Step is one batch of a job as it was last written: where it began, in the

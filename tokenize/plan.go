@@ -28,7 +28,8 @@ type batch struct {
 	// the first call got.
 	replayed []string
 
-	fenced int // rounds in which a data key was closed for writing
+	fenced   int  // rounds in which a data key was closed for writing
+	recalled bool // the store was asked what is remembered under the earlier digest key
 
 	writes []store.Write
 	from   []int // writes[i] carries out request from[i]
@@ -58,7 +59,7 @@ func (b *batch) plan(ctx context.Context, read bool) error {
 			return err
 		}
 	}
-	known := false
+	known, checked := false, false
 	for i := range b.reqs {
 		if b.res[i].Err != nil {
 			continue
@@ -77,11 +78,17 @@ func (b *batch) plan(ctx context.Context, read bool) error {
 		if askErr != nil {
 			return askErr
 		}
-		if before {
+		switch {
+		case before:
 			known = true
-		} else {
-			b.res[i].Err = fault(err, b.reqs[i].CorrelationID)
+			continue
+		case !checked:
+			if err := b.upToDate(ctx); err != nil {
+				return err
+			}
+			checked = true
 		}
+		b.res[i].Err = fault(err, b.reqs[i].CorrelationID)
 	}
 	if known {
 		return b.plan(ctx, true)

@@ -55,6 +55,7 @@ func (b *batch) create(ctx context.Context, i int) error {
 	}
 	row.Sealed, row.Index = b.slots(i)
 	row.Index[0] = p.index
+	row.Index = append(row.Index, p.more...)
 	if err := b.sealInto(ctx, row, &q.Card); err != nil {
 		b.takeBack()
 		return err
@@ -95,7 +96,7 @@ func (b *batch) update(ctx context.Context, i int, row store.Row) error {
 		row.BIN, row.LastFour, row.PANLength = string(appendBIN(nil, pan)), pan.LastFour(), uint8(pan.Len())
 		row.Network, row.Brand, row.Funding = p.bins.Network, p.bins.Brand.String(), p.bins.Funding.String()
 		row.Local = p.bins.LocalBrand.String()
-		row.Index = []store.IndexValue{p.index}
+		row.Index = p.values()
 	}
 	if newNumber || q.Card.Holder != "" {
 		row.Sealed = slices.Clone(row.Sealed)
@@ -187,7 +188,7 @@ func field(row *store.Row, f seal.Field) *store.Sealed {
 func (b *batch) add(i int) *store.Write {
 	b.writes, b.from = append(b.writes, store.Write{}), append(b.from, i)
 	w := &b.writes[len(b.writes)-1]
-	w.Unique = b.r.c.Management == UniqueCard
+	w.Unique, w.Epoch = b.r.c.Management == UniqueCard, b.l.epoch
 	if b.prep[i].hasOnce {
 		w.Once = &b.prep[i].once
 	}
@@ -208,8 +209,8 @@ func (b *batch) overlay(w *store.Write) {
 		return
 	}
 	b.rows[w.Row.Token] = known{&w.Row, true}
-	if len(w.Row.Index) > 0 {
-		b.cards[w.Row.Index[0].Value] = w.Row.Token
+	for i := range w.Row.Index {
+		b.cards[w.Row.Index[i].Value] = w.Row.Token
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/cardseal/cardseal/crypto/secret"
 	"github.com/cardseal/cardseal/tokenize/card"
 	"github.com/cardseal/cardseal/tokenize/generate"
 	"github.com/cardseal/cardseal/tokenize/store"
@@ -54,7 +55,8 @@ const onceLife = 30 * 24 * time.Hour
 type prepared struct {
 	hasNumber bool
 	bins      card.BINDetails
-	index     store.IndexValue
+	index     store.IndexValue   // cards are found by
+	more      []store.IndexValue // stored as well, while the index key is being replaced
 	verified  Verified
 	hasOnce   bool
 	once      store.Once
@@ -102,11 +104,7 @@ func (r *Repository) prepare(ctx context.Context, l *lookup, q *SaveRequest, p *
 	}
 	if q.IdempotencyKey != "" {
 		p.hasOnce = true
-		p.once = store.Once{
-			Key:   l.digest("once", []byte(q.Caller.Merchant), []byte(q.IdempotencyKey)),
-			Input: l.input(q),
-			Now:   now.UnixMilli(), Until: now.Add(onceLife).UnixMilli(),
-		}
+		p.once = onceUnder(l.digestKey, q, now)
 	}
 	return nil
 }
@@ -143,7 +141,7 @@ func (r *Repository) prepareNumber(ctx context.Context, l *lookup, q *SaveReques
 			return &Error{Cause: ServerBusy, SupportCode: "SAVE_LIMIT", Explanation: "too many saves", err: err}
 		}
 	}
-	p.index = l.of(pan)
+	l.index(pan, p)
 	return nil
 }
 
@@ -188,11 +186,16 @@ func (r *Repository) unknownToken() *Error {
 		Explanation: "does not exist in this repository", err: ErrTokenNotFound}
 }
 
-// digest is HMAC-SHA-256 under the index ring's digest key over the use and the
-// parts, each behind a 32-bit length.
-func (l *lookup) digest(use string, parts ...[]byte) (out [32]byte) {
+// digest is digestUnder the digest key in force.
+func (l *lookup) digest(use string, parts ...[]byte) [32]byte {
+	return digestUnder(l.digestKey, use, parts...)
+}
+
+// digestUnder is HMAC-SHA-256 under a digest key of the index ring over the use
+// and the parts, each behind a 32-bit length.
+func digestUnder(digestKey *secret.Bytes, use string, parts ...[]byte) (out [32]byte) {
 	var key [32]byte
-	mac := hmac.New(sha256.New, l.digestKey.Reveal(key[:0]))
+	mac := hmac.New(sha256.New, digestKey.Reveal(key[:0]))
 	clear(key[:])
 	var size [4]byte
 	for _, part := range append([][]byte{[]byte(use)}, parts...) {
@@ -204,12 +207,21 @@ func (l *lookup) digest(use string, parts ...[]byte) (out [32]byte) {
 	return out
 }
 
-// input is the digest that tells one request from another under the same
+// onceUnder is how a request is remembered by its idempotency key.
+func onceUnder(key *secret.Bytes, q *SaveRequest, now time.Time) store.Once {
+	return store.Once{
+		Key:   digestUnder(key, "once", []byte(q.Caller.Merchant), []byte(q.IdempotencyKey)),
+		Input: inputUnder(key, q),
+		Now:   now.UnixMilli(), Until: now.Add(onceLife).UnixMilli(),
+	}
+}
+
+// inputUnder is the digest that tells one request from another under the same
 // idempotency key.
-func (l *lookup) input(q *SaveRequest) [32]byte {
+func inputUnder(key *secret.Bytes, q *SaveRequest) [32]byte {
 	var digits [card.MaxLen]byte
 	defer clear(digits[:])
-	return l.digest("input", q.Card.Number.AppendDigits(digits[:0]), []byte(q.Card.Expiry.String()),
+	return digestUnder(key, "input", q.Card.Number.AppendDigits(digits[:0]), []byte(q.Card.Expiry.String()),
 		[]byte(q.Card.Holder), []byte(q.Token), []byte{byte(q.Verification)})
 }
 

@@ -111,7 +111,7 @@ func (b *batch) run(ctx context.Context, s *step) error {
 	if b.l, err = b.r.keyed(ctx); err != nil {
 		return err
 	}
-	b.now, b.fenced = time.Now(), 0
+	b.now, b.fenced, b.recalled = time.Now(), 0, false
 	read := len(b.reqs) > 1
 	for i := range b.reqs {
 		q := &b.reqs[i]
@@ -124,10 +124,10 @@ func (b *batch) run(ctx context.Context, s *step) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := b.plan(ctx, read); err != nil {
-			return err
+		done, err := b.round(ctx, read, s)
+		if errors.Is(err, errOutdated) {
+			err = b.catchUp(ctx)
 		}
-		done, err := b.write(ctx, s)
 		if err != nil {
 			return err
 		}
@@ -136,7 +136,19 @@ func (b *batch) run(ctx context.Context, s *step) error {
 		}
 		read = true
 	}
-	return &Error{Cause: ServerBusy, SupportCode: "CONFLICT", Explanation: trim(ErrConflict), err: ErrConflict}
+	return conflict()
+}
+
+// round plans and writes once.
+func (b *batch) round(ctx context.Context, read bool, s *step) (done bool, err error) {
+	known, err := b.recall(ctx)
+	if err != nil {
+		return false, err
+	}
+	if err := b.plan(ctx, read || known); err != nil {
+		return false, err
+	}
+	return b.write(ctx, s)
 }
 
 // write hands the plan to the store and reports whether it was carried out.
@@ -168,6 +180,9 @@ func (b *batch) write(ctx context.Context, s *step) (bool, error) {
 	}
 	done, fenced := true, false
 	for k := range outcomes {
+		if outcomes[k].Result == store.Outdated {
+			return false, errOutdated
+		}
 		if outcomes[k].Result != store.Written {
 			done = false
 			fenced = fenced || outcomes[k].Result == store.Fenced
@@ -199,18 +214,24 @@ func (b *batch) sentBefore(ctx context.Context, i int) (bool, error) {
 	if token == "" {
 		token = "0"
 	}
-	probe := store.Write{Once: &p.once, Row: store.Row{
-		Scope: b.r.scope, Token: token, Version: noVersion, Status: store.Active,
-	}}
-	out, err := b.r.v.cards.Write(ctx, []store.Write{probe}, nil)
-	if err != nil {
+	out, err := b.r.v.cards.Write(ctx, []store.Write{b.probe(token, &p.once)}, nil)
+	switch {
+	case err != nil:
 		return false, err
-	}
-	if out[0].Result != store.Replayed {
+	case out[0].Result == store.Outdated:
+		return false, errOutdated
+	case out[0].Result != store.Replayed:
 		return false, nil
 	}
 	b.stoodInTheWay(i, &out[0])
 	return true, nil
+}
+
+// probe is a write that asks for a remembered call and cannot be carried out.
+func (b *batch) probe(token string, once *store.Once) store.Write {
+	return store.Write{Once: once, Epoch: b.l.epoch, Row: store.Row{
+		Scope: b.r.scope, Token: token, Version: noVersion, Status: store.Active,
+	}}
 }
 
 // stoodInTheWay takes note of why a write was refused, for the next plan.

@@ -90,7 +90,7 @@ func TestRowOfAnotherScope(t *testing.T) {
 		d := w.save(one, req(t, visa))
 		row := w.row(one, d.Token)
 		row.Scope, row.Version = scopeID(t, two), 0
-		out, err := w.db.Cards().Write(t.Context(), []store.Write{{Row: row}}, nil)
+		out, err := w.db.Cards().Write(t.Context(), []store.Write{{Row: row, Epoch: w.stored(two).Epoch}}, nil)
 		require.NoError(t, err)
 		require.Equal(t, store.Written, out[0].Result)
 		w.doesNotOpen(two, d.Token)

@@ -53,6 +53,8 @@ const (
 	Reveal Action = "reveal"
 	Delete Action = "delete"
 	Create Action = "create-repository"
+	// Reindex: the index key was replaced.
+	Reindex Action = "reindex"
 )
 
 // Outcome is how it ended.
@@ -63,6 +65,7 @@ const (
 	Existing Outcome = "existing" // the card had a token, which was returned
 	Updated  Outcome = "updated"
 	Done     Outcome = "done"
+	Begun    Outcome = "begun"   // long work, which says Done when it is
 	Refused  Outcome = "refused" // the request was bad or not allowed
 	Failed   Outcome = "failed"
 )

@@ -1,0 +1,196 @@
+package tokenize
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize/store"
+)
+
+// standing is the repository's row as this process last read it. Nobody tells a
+// process that the row has changed: each write names the epoch it was planned
+// under, and the store refuses it as Outdated where that is no longer the one;
+// then the row is read again.
+type standing struct {
+	epoch   uint64
+	version uint64
+	state   state
+	lookup  atomic.Pointer[lookup] // derived on first use
+}
+
+func standingOf(stored *store.Repository) (*standing, error) {
+	st, err := decodeState(stored.State)
+	if err != nil {
+		return nil, err
+	}
+	return &standing{epoch: stored.Epoch, version: stored.Version, state: st}, nil
+}
+
+// reread reads the repository's row and returns what is known now.
+func (r *Repository) reread(ctx context.Context) (*standing, error) {
+	all, err := r.v.cards.Repositories(ctx)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	for i := range all {
+		if all[i].Scope == r.scope {
+			s, err := standingOf(&all[i])
+			if err != nil {
+				return nil, err
+			}
+			return r.install(s), nil
+		}
+	}
+	return nil, damaged("a repository is not there any more")
+}
+
+// install makes s what is known, unless something newer is, and returns which.
+func (r *Repository) install(s *standing) *standing {
+	for {
+		old := r.at.Load()
+		if old.version >= s.version {
+			return old
+		}
+		if old.epoch == s.epoch && !old.state.empty() {
+			s.lookup.CompareAndSwap(nil, old.lookup.Load()) // the same keys
+		}
+		if r.at.CompareAndSwap(old, s) {
+			return s
+		}
+	}
+}
+
+// change stores another state and epoch in place of s, or fails with
+// [store.ErrConflict] where the row is not as it was any more.
+func (r *Repository) change(ctx context.Context, s *standing, to state, epoch uint64) (*standing, error) {
+	encoded, err := to.encode()
+	if err != nil {
+		return nil, wrap(err)
+	}
+	err = r.v.cards.UpdateRepository(ctx, store.Repository{Scope: r.scope, State: encoded, Epoch: epoch, Version: s.version})
+	if err != nil {
+		return nil, err
+	}
+	return r.install(&standing{epoch: epoch, version: s.version + 1, state: to}), nil
+}
+
+// writtenDown returns a standing that names its keys: what is known, or what this
+// call writes down.
+//
+// The epoch is raised with it, so that a writer that does not know of states, or
+// read the empty one, is refused. In a store that takes no writes nothing can
+// change, and the state is worked under as it would be written.
+func (r *Repository) writtenDown(ctx context.Context) (*standing, error) {
+	for range maxRounds {
+		s := r.at.Load()
+		if !s.state.empty() {
+			return s, nil
+		}
+		id, err := r.firstKey(ctx)
+		if err != nil {
+			return nil, wrap(err)
+		}
+		to := state{phase: Settled, index: []keys.KeyID{id}, read: id, digest: id}
+		s, err = r.change(ctx, s, to, s.epoch+1)
+		switch {
+		case errors.Is(err, store.ErrConflict):
+			if _, err := r.reread(ctx); err != nil {
+				return nil, err
+			}
+		case errors.Is(err, store.ErrReadOnly):
+			return &standing{state: to}, nil
+		case err != nil:
+			return nil, wrap(err)
+		default:
+			return s, nil
+		}
+	}
+	return nil, conflict()
+}
+
+// firstKey is the index key of a repository whose state is empty: the one its
+// rows were indexed under, whatever became of the ring meanwhile; without such
+// rows the ring's active one.
+func (r *Repository) firstKey(ctx context.Context) (keys.KeyID, error) {
+	for row, err := range r.v.cards.Scan(ctx, r.scope, "") {
+		if err != nil {
+			return keys.KeyID{}, err
+		}
+		if len(row.Index) > 0 {
+			return row.Index[0].Key, nil
+		}
+	}
+	return r.index.ActiveKey(ctx)
+}
+
+// pinned returns the data key of a purpose that this repository keeps for good:
+// the ring's active one when it was first asked for. Of processes that ask at
+// once one writes it down and the others take that.
+func (r *Repository) pinned(ctx context.Context, p keys.Purpose) (keys.KeyID, error) {
+	if id, ok := r.at.Load().state.pins[p]; ok {
+		return id, nil
+	}
+	ring, err := r.v.keys.Scope(p, scopeText(r.scope))
+	if err != nil {
+		return keys.KeyID{}, wrap(err)
+	}
+	for range maxRounds {
+		s, err := r.writtenDown(ctx)
+		if err != nil {
+			return keys.KeyID{}, err
+		}
+		if id, ok := s.state.pins[p]; ok {
+			return id, nil
+		}
+		id, err := ring.ActiveKey(ctx)
+		if err != nil {
+			return keys.KeyID{}, wrap(err)
+		}
+		_, err = r.change(ctx, s, s.state.pinning(p, id), s.epoch)
+		if err == nil {
+			return id, nil
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			return keys.KeyID{}, wrap(err)
+		}
+		if _, err := r.reread(ctx); err != nil {
+			return keys.KeyID{}, err
+		}
+	}
+	return keys.KeyID{}, conflict()
+}
+
+// replace writes a row in place of the version it was read at. It is for changes
+// that leave the row's index values alone, or drop all of them: those need no
+// index key, and hold under every epoch.
+func (r *Repository) replace(ctx context.Context, row store.Row) (store.Outcome, error) {
+	for range maxRounds {
+		out, err := r.v.cards.Write(ctx, []store.Write{{Row: row, Epoch: r.at.Load().epoch}}, nil)
+		if err != nil {
+			return store.Outcome{}, wrap(err)
+		}
+		if out[0].Result != store.Outdated {
+			return out[0], nil
+		}
+		if _, err := r.reread(ctx); err != nil {
+			return store.Outcome{}, err
+		}
+	}
+	return store.Outcome{}, conflict()
+}
+
+// IndexStatus says by which keys the repository finds its cards, as the store
+// has it now.
+func (r *Repository) IndexStatus(ctx context.Context) (IndexStatus, error) {
+	s, err := r.reread(ctx)
+	if err != nil {
+		return IndexStatus{}, err
+	}
+	return s.state.status(), nil
+}
+
+func conflict() *Error {
+	return &Error{Cause: ServerBusy, SupportCode: "CONFLICT", Explanation: trim(ErrConflict), err: ErrConflict}
+}
