@@ -1,6 +1,7 @@
 package tokenize_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 
@@ -173,6 +174,32 @@ func (w *world) changeAndDelete(ps []*tokenize.Repository, i int, g tokenize.Gen
 	require.Equal(w, tokenize.Created, w.save(p(2), next).Outcome)
 }
 
+// A token that gets another card while values are filled in stands under both keys,
+// before the cursor and behind it.
+func TestNewNumberWhileFilling(t *testing.T) {
+	stores(t, func(t *testing.T, w *world) {
+		r := w.repo(tokenize.UUID, tokenize.UniqueCard)
+		for i := range 6 {
+			w.save(r, tokenize.SaveRequest{Caller: me, Card: card.Details{Number: counted(t, i)}})
+		}
+		tokens := w.all(r)
+		w.phases(r, func(phase string) {
+			if phase != "filling" {
+				return
+			}
+			for i, token := range tokens {
+				w.save(r, tokenize.SaveRequest{Caller: me, Token: token, Card: card.Details{Number: counted(t, 100+i)}})
+			}
+		})
+		st, err := r.IndexStatus(t.Context())
+		require.NoError(t, err)
+		w.settled(r, st.Key)
+		for i, token := range tokens {
+			require.Equal(t, token, w.save(r, tokenize.SaveRequest{Caller: me, Card: card.Details{Number: counted(t, 100+i)}}).Token)
+		}
+	})
+}
+
 // A refusal that comes of not finding a card is not given under keys of the past:
 // neither that a PRESERVE_6_4 token would change its number, nor that a new card
 // needs an expiry.
@@ -337,6 +364,27 @@ func TestReindexOfWhatDoesNotOpen(t *testing.T) {
 		p = w.reindex(r, tokenize.ReindexOptions{})
 		w.settled(r, p.Key)
 	})
+}
+
+// What an earlier call left is named by the call that goes on.
+func TestReindexNamesWhatWasLeftBefore(t *testing.T) {
+	w := inMemory(t)
+	r := w.repo(tokenize.UUID, tokenize.UniqueCard)
+	for i := range 4 {
+		w.save(r, tokenize.SaveRequest{Caller: me, Card: card.Details{Number: counted(t, i)}})
+	}
+	bad := w.all(r)[0]
+	w.rewrite(r, bad, func(row *store.Row) { row.RecordID[0] ^= 1 })
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := r.Reindex(ctx, tokenize.ReindexOptions{Caller: me, NewKey: true, Batch: 1, OnProgress: func(p tokenize.Progress) {
+		require.Equal(t, int64(1), p.Left)
+		cancel()
+	}})
+	require.ErrorIs(t, err, context.Canceled)
+	var left []string
+	_, err = r.Reindex(t.Context(), tokenize.ReindexOptions{Caller: me, OnLeft: func(token string, _ error) { left = append(left, token) }})
+	fails(t, err, tokenize.RequestRejected, "", tokenize.ErrUnindexed)
+	require.Equal(t, []string{bad}, left)
 }
 
 // A data key that is closed for writing keeps its rows from being written: they

@@ -94,11 +94,18 @@ func TestReplayInTimeOverARotation(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		require.NotEqual(t, d.Token, w.save(r, keyed(req(t, visa), "k1")).Token)
 
+		// A process that learns of a rotation late remembers under the new key at once.
+		late := w.other(r)
+		w.save(late, req(t, visa))
 		time.Sleep(12 * 24 * time.Hour)
 		third := w.reindex(r, tokenize.ReindexOptions{NewKey: true}).Key
 		st, err = r.IndexStatus(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, []keys.KeyID{third, second}, st.Digests)
+		time.Sleep(5 * 24 * time.Hour)
+		d = w.save(late, keyed(req(t, visa), "k2"))
+		time.Sleep(27 * 24 * time.Hour)
+		require.Equal(t, d.Token, w.save(w.other(r), keyed(req(t, visa), "k2")).Token)
 	})
 }
 
