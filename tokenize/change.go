@@ -69,11 +69,11 @@ func (r *Repository) delete(ctx context.Context, token string) error {
 				Explanation: trim(ErrTokenDeleted), err: ErrTokenDeleted}
 		}
 		tomb := store.Row{Scope: row.Scope, Token: row.Token, Version: row.Version, Status: store.Deleted, Order: row.Order}
-		out, err := r.replace(ctx, tomb)
+		out, err := r.replace(ctx, store.Write{Row: tomb})
 		if err != nil {
 			return err
 		}
-		if out.Result == store.Written {
+		if out[0].Result == store.Written {
 			return nil
 		}
 	}

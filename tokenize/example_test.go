@@ -175,3 +175,53 @@ func ExampleRepository_SaveStep() {
 	// line 1 one true <nil>
 	// <nil>
 }
+
+func ExampleRepository_Reindex() {
+	ctx := context.Background()
+	repo, done := exampleRepository(ctx)
+	defer done()
+	must(repo.Save(ctx, tokenize.SaveRequest{
+		Caller: clerk, Token: "A1", Card: card.Details{Number: must(card.ParsePAN("4111111111111111"))},
+	}))
+	before := must(repo.IndexStatus(ctx))
+	p := must(repo.Reindex(ctx, tokenize.ReindexOptions{
+		Caller: clerk, NewKey: true, RowsPerSecond: 10_000,
+		OnLeft: func(token string, err error) { fmt.Println(token, "stands in the way:", err) },
+	}))
+	fmt.Println(p.Done, p.Changed, p.Key != before.Key)
+	after := must(repo.IndexStatus(ctx))
+	fmt.Println(after.Phase, after.Key == p.Key)
+	// Output:
+	// true 2 true
+	// settled true
+}
+
+func ExampleParseIndexStatus() {
+	ctx := context.Background()
+	db := memory.New()
+	m := must(keys.Open(ctx, db.Keys(), keystest.NewKEK("example"), nil))
+	defer m.Close()
+	v := must(tokenize.Open(ctx, db.Cards(), m, nil))
+	must(v.EnsureRepository(ctx, tokenize.Config{ID: "SHOP", Generation: tokenize.UUID, Management: tokenize.UniqueCard}))
+	for _, r := range must(db.Cards().Repositories(ctx)) {
+		st := must(tokenize.ParseIndexStatus(r.State))
+		fmt.Println(r.Name, "needed an index key yet:", !st.Key.IsZero())
+	}
+	// Output:
+	// SHOP needed an index key yet: false
+}
+
+func ExampleRepository_IndexStatus() {
+	ctx := context.Background()
+	repo, done := exampleRepository(ctx)
+	defer done()
+	fmt.Println(must(repo.IndexStatus(ctx)).Key.IsZero())
+	must(repo.Save(ctx, tokenize.SaveRequest{
+		Caller: clerk, Token: "A1", Card: card.Details{Number: must(card.ParsePAN("4111111111111111"))},
+	}))
+	st := must(repo.IndexStatus(ctx))
+	fmt.Println(st.Phase, st.Key == st.Digests[0])
+	// Output:
+	// true
+	// settled true
+}

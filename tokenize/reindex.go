@@ -190,7 +190,7 @@ func (x *reindex) target(ctx context.Context) (keys.KeyID, error) {
 		return x.made, nil
 	}
 	if !x.o.NewKey {
-		records, err := x.r.v.keys.Records(ctx, keys.Index)
+		records, err := x.r.keys.Records(ctx, keys.Index)
 		if err != nil {
 			return keys.KeyID{}, err
 		}
@@ -201,7 +201,7 @@ func (x *reindex) target(ctx context.Context) (keys.KeyID, error) {
 		}
 	}
 	var err error
-	x.made, err = x.r.v.keys.RotateIndex(ctx)
+	x.made, err = x.r.keys.RotateIndex(ctx)
 	return x.made, err
 }
 

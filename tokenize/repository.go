@@ -16,6 +16,7 @@ type Repository struct {
 	v      *Vault
 	c      Config
 	scope  store.ScopeID
+	keys   *keys.Manager
 	sealer *seal.Sealer
 	index  *keys.Scope
 	at     atomic.Pointer[standing]
@@ -27,7 +28,7 @@ func (v *Vault) repository(stored *store.Repository) (*Repository, error) {
 	if err != nil {
 		return nil, damaged("stored configuration cannot be read")
 	}
-	r := &Repository{v: v, c: c, scope: stored.Scope, sealer: seal.New(v.keys, scopeText(stored.Scope))}
+	r := &Repository{v: v, c: c, scope: stored.Scope, keys: v.keys, sealer: seal.New(v.keys, scopeText(stored.Scope))}
 	r.batch.New = func() any { return new(batch) }
 	at, err := standingOf(stored)
 	if err != nil {

@@ -3,6 +3,7 @@ package tokenize
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"github.com/cardseal/cardseal/keys"
@@ -132,7 +133,7 @@ func (r *Repository) pinned(ctx context.Context, p keys.Purpose) (keys.KeyID, er
 	if id, ok := r.at.Load().state.pins[p]; ok {
 		return id, nil
 	}
-	ring, err := r.v.keys.Scope(p, scopeText(r.scope))
+	ring, err := r.keys.Scope(p, scopeText(r.scope))
 	if err != nil {
 		return keys.KeyID{}, wrap(err)
 	}
@@ -162,23 +163,27 @@ func (r *Repository) pinned(ctx context.Context, p keys.Purpose) (keys.KeyID, er
 	return keys.KeyID{}, conflict()
 }
 
-// replace writes a row in place of the version it was read at. It is for changes
-// that leave the row's index values alone, or drop all of them: those need no
-// index key, and hold under every epoch.
-func (r *Repository) replace(ctx context.Context, row store.Row) (store.Outcome, error) {
+// replace writes rows in place of the versions they were read at, under whatever
+// epoch holds. It is for changes that leave a row's index values as they are, or
+// drop all of them: those need no index key, and are the same under every epoch.
+func (r *Repository) replace(ctx context.Context, writes ...store.Write) ([]store.Outcome, error) {
 	for range maxRounds {
-		out, err := r.v.cards.Write(ctx, []store.Write{{Row: row, Epoch: r.at.Load().epoch}}, nil)
-		if err != nil {
-			return store.Outcome{}, wrap(err)
+		epoch := r.at.Load().epoch
+		for i := range writes {
+			writes[i].Epoch = epoch
 		}
-		if out[0].Result != store.Outdated {
-			return out[0], nil
+		out, err := r.v.cards.Write(ctx, writes, nil)
+		if err != nil {
+			return nil, wrap(err)
+		}
+		if !slices.ContainsFunc(out, func(o store.Outcome) bool { return o.Result == store.Outdated }) {
+			return out, nil
 		}
 		if _, err := r.reread(ctx); err != nil {
-			return store.Outcome{}, err
+			return nil, err
 		}
 	}
-	return store.Outcome{}, conflict()
+	return nil, conflict()
 }
 
 // IndexStatus says by which keys the repository finds its cards, as the store
