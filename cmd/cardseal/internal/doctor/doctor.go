@@ -42,6 +42,7 @@ const Cryptoperiod = 365 * 24 * time.Hour
 type checkup struct {
 	dir      string
 	findings []Finding
+	foundBy  map[keys.KeyID]bool // index keys that repositories are found by
 }
 
 func (c *checkup) say(g Grade, subject, format string, args ...any) {
@@ -51,7 +52,7 @@ func (c *checkup) say(g Grade, subject, format string, args ...any) {
 // Examine looks at the vault in a folder; open opens a key in a KMS. An error ends
 // the examination: what was found before it is returned with it.
 func Examine(ctx context.Context, dir string, open vaultdir.OpenKEK) ([]Finding, error) {
-	c := &checkup{dir: dir}
+	c := &checkup{dir: dir, foundBy: map[keys.KeyID]bool{}}
 	found, err := vaultdir.Find(dir)
 	if err != nil {
 		return nil, err

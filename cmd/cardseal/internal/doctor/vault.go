@@ -30,8 +30,21 @@ func (c *checkup) repositories(ctx context.Context, cards store.Cards) error {
 			continue
 		}
 		c.repository(config)
+		c.index(r)
 	}
 	return nil
+}
+
+// index says where a rotation of a repository's index key stands.
+func (c *checkup) index(r store.Repository) {
+	st, err := tokenize.ParseIndexStatus(r.State)
+	c.foundBy[st.Key] = true
+	switch {
+	case err != nil:
+		c.say(Fail, "repository", "%s has a state that cannot be read", r.Name)
+	case st.Phase > tokenize.Settled:
+		c.say(Warn, "repository", "%s: its index key is being replaced (%v) and the rotation is not through: cardseal reindex", r.Name, st.Phase)
+	}
 }
 
 // repository says what a configuration means for those who live with it.
@@ -89,8 +102,9 @@ func (c *checkup) ages(ctx context.Context, s keys.Store, now time.Time) error {
 			return err
 		}
 		for _, r := range records {
-			if r.State == keys.Active {
-				c.age(p, now.Sub(r.Created))
+			// A retired index key may be what a repository is found by.
+			if age := now.Sub(r.Created); r.State == keys.Active || c.foundBy[r.ID] && age >= Cryptoperiod {
+				c.age(p, age)
 			}
 		}
 	}
@@ -103,7 +117,7 @@ func (c *checkup) age(p keys.Purpose, age time.Duration) {
 	case age < Cryptoperiod:
 		c.say(OK, "data key", "ring %s: the active key is %d days old", p, days)
 	case p == keys.Index:
-		c.say(Warn, "data key", "ring %s: the key is %d days old, more than a year; it cannot be replaced while cards are found by it", p, days)
+		c.say(Warn, "data key", "ring %s: the key is %d days old, more than a year: cardseal reindex", p, days)
 	default:
 		c.say(Warn, "data key", "ring %s: the active key is %d days old, more than a year: cardseal keys rotate --purpose %s", p, days, p)
 	}
