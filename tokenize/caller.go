@@ -12,16 +12,22 @@ const (
 	MayDelete
 	// MayReveal is needed to get a card number back. Give it to few.
 	MayReveal
+	// MaySuspend is needed to suspend a token and to activate it again: who may
+	// update a card must not be able to undo what a fraud desk did.
+	MaySuspend
 
 	// MayAll is every permission.
-	MayAll = MaySave | MayRead | MayUpdate | MayDelete | MayReveal
+	MayAll = MaySave | MayRead | MayUpdate | MayDelete | MayReveal | MaySuspend
 )
 
 // Caller says for whom a call is made. The embedding service has authenticated
 // it. It is part of every call, so that no call is made for nobody; the zero
 // Caller may do nothing.
 type Caller struct {
-	Merchant    string // 1 to 40 of 0-9 a-z A-Z - _, or empty
+	// Merchant is 1 to 40 of 0-9 a-z A-Z - _. It may use the repository it was
+	// assigned to ([Vault.AssignMerchant]) and no other. Without one the call is the
+	// service's own, which may use all.
+	Merchant    string
 	Owner       string // who acts, for the record: at most 255 bytes of printable ASCII, no card number
 	Permissions Permission
 }
@@ -37,14 +43,6 @@ func (c *Caller) may(p Permission) error {
 		return rejected("caller", "PERMISSION", ErrPermission)
 	}
 	return nil
-}
-
-// mayRunJobs is what a bulk job's own calls need: leave to save or to reveal.
-func (c *Caller) mayRunJobs() error {
-	if c.Permissions&(MaySave|MayReveal) == 0 {
-		return rejected("caller", "PERMISSION", ErrPermission)
-	}
-	return c.may(0)
 }
 
 // by is who an update is written down to.

@@ -77,11 +77,12 @@ type Details struct {
 	LastFour      string
 	Masked        string // as the repository's configuration says
 	Expiry        card.Expiry
-	Version       uint64 // raised by every change
+	TokenExpiry   Date   // the last day on which the token resolves, in UTC; zero for none
+	Version       uint64 // raised by every write, one of LastUsed included
 	Created       time.Time
 	Updated       time.Time
 	UpdatedBy     string
-	LastUsed      time.Time // at most once a minute
+	LastUsed      time.Time // of a save or reveal, at most once a minute
 	CorrelationID string    // the caller's, echoed
 }
 
@@ -102,7 +103,7 @@ func (r *Repository) details(row *store.Row) Details {
 	_ = d.Funding.UnmarshalText([]byte(row.Funding))
 	d.Scheme = d.Brand.Scheme()
 	d.BIN, d.LastFour = row.BIN, row.LastFour
-	d.Expiry = expiryOf(row.Expiry)
+	d.Expiry, d.TokenExpiry = expiryOf(row.Expiry), lastDay(row.Expires)
 	d.Created, d.Updated, d.LastUsed = moment(row.Created), moment(row.Updated), moment(row.LastUsed)
 	d.UpdatedBy = row.UpdatedBy
 	var masked [card.MaxLen]byte

@@ -99,6 +99,12 @@ var (
 	ErrTokenNotFound = errors.New("tokenize: no such token")
 	// ErrTokenDeleted: the token was deleted and is never given out again.
 	ErrTokenDeleted = errors.New("tokenize: token was deleted")
+	// ErrTokenExpired: the token's last day is over.
+	ErrTokenExpired = errors.New("tokenize: token has expired")
+	// ErrTokenSuspended: the token gives no card until it is activated.
+	ErrTokenSuspended = errors.New("tokenize: token is suspended")
+	// ErrTokenInvalid: an account updater said the card is no longer good.
+	ErrTokenInvalid = errors.New("tokenize: card details are no longer good")
 	// ErrTokenExists: a save that was to create found the token there.
 	ErrTokenExists = errors.New("tokenize: token exists")
 	// ErrCardHasToken: another token of the repository holds the card.
@@ -109,6 +115,8 @@ var (
 	ErrReusedKey = errors.New("tokenize: idempotency key was used for another request")
 	// ErrPermission: the caller lacks the permission.
 	ErrPermission = errors.New("tokenize: caller lacks the permission")
+	// ErrMerchant: the merchant does not belong to the repository.
+	ErrMerchant = errors.New("tokenize: merchant is not assigned to this repository")
 	// ErrExhausted: every token of the card's space is taken.
 	ErrExhausted = generate.ErrExhausted
 	// ErrOutcomeUnknown: the answer to a commit was lost; the same call with the

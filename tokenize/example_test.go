@@ -37,7 +37,7 @@ func exampleRepository(ctx context.Context) (*tokenize.Repository, func() error)
 	})), done
 }
 
-var clerk = tokenize.Caller{Merchant: "M1", Owner: "clerk", Permissions: tokenize.MayAll}
+var clerk = tokenize.Caller{Owner: "clerk", Permissions: tokenize.MayAll}
 
 func Example() {
 	ctx := context.Background()

@@ -54,7 +54,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var me = tokenize.Caller{Merchant: "SHOP1", Owner: "clerk", Permissions: tokenize.MayAll}
+// me is the service itself: a merchant may use one repository alone.
+var me = tokenize.Caller{Owner: "clerk", Permissions: tokenize.MayAll}
 
 // db is a store of keys and cards.
 type db interface {
@@ -138,6 +139,15 @@ func (w *world) repo(g tokenize.Generation, m tokenize.Management, change ...fun
 }
 
 func verifyNone(c *tokenize.Config) { c.Verification = tokenize.None }
+
+// merchant is me on behalf of a merchant that belongs to a repository.
+func (w *world) merchant(r *tokenize.Repository, id string) tokenize.Caller {
+	w.Helper()
+	require.NoError(w, w.vault.AssignMerchant(w.ctx, id, r.Config().ID))
+	c := me
+	c.Merchant = id
+	return c
+}
 
 // save saves and expects no error.
 func (w *world) save(r *tokenize.Repository, q tokenize.SaveRequest) tokenize.Details {

@@ -68,7 +68,7 @@ func TestReusedKey(t *testing.T) {
 			require.Len(t, w.all(r), 1)
 
 			// Another merchant's key is another key.
-			q.Caller.Merchant, q.Card.Number = "SHOP2", number(t, master)
+			q.Caller, q.Card.Number = w.merchant(r, "SHOP2"), number(t, master)
 			require.Equal(t, tokenize.Created, w.save(r, q).Outcome)
 		}
 	})

@@ -193,10 +193,12 @@ func (b *batch) planOne(ctx context.Context, i int, read bool) error {
 		return b.create(ctx, i)
 	}
 	row, ok := b.row(token)
+	if ok {
+		if err := allow(opUpdate, &row, b.now); err != nil {
+			return err
+		}
+	}
 	switch {
-	case ok && row.Status == store.Deleted:
-		return &Error{Cause: RequestRejected, Field: "token", Kind: Invalid, SupportCode: "DELETED",
-			Explanation: trim(ErrTokenDeleted), err: ErrTokenDeleted}
 	case holder != "" && holder != token:
 		return rejected(card.FieldNumber, "CARD_HAS_TOKEN", ErrCardHasToken)
 	case !ok && (q.update || b.r.c.Generation != MerchantProvided):

@@ -46,7 +46,7 @@ func (b *batch) create(ctx context.Context, i int) error {
 		BIN: s[n:bin], LastFour: s[bin:four], PANLength: uint8(pan.Len()),
 		Network: p.bins.Network, Brand: p.bins.Brand.String(), Funding: p.bins.Funding.String(),
 		Local:  p.bins.LocalBrand.String(),
-		Expiry: expiryNumber(q.Card.Expiry), Verified: uint8(p.verified),
+		Expiry: expiryNumber(q.Card.Expiry), Expires: endOf(q.TokenExpiry), Verified: uint8(p.verified),
 		Created: ms, Updated: ms, UpdatedBy: q.Caller.by(), LastUsed: ms,
 	}
 	row := &w.Row
@@ -56,7 +56,7 @@ func (b *batch) create(ctx context.Context, i int) error {
 	row.Sealed, row.Index = b.slots(i)
 	row.Index[0] = p.index
 	row.Index = append(row.Index, p.more...)
-	if err := b.sealInto(ctx, row, &q.Card); err != nil {
+	if err := b.sealInto(ctx, row, &q.Card, 0); err != nil {
 		b.takeBack()
 		return err
 	}
@@ -66,7 +66,7 @@ func (b *batch) create(ctx context.Context, i int) error {
 		Verified: p.verified, Brand: p.bins.Brand, Scheme: p.bins.Brand.Scheme(),
 		LocalBrand: p.bins.LocalBrand, Funding: p.bins.Funding,
 		BIN: row.BIN, LastFour: row.LastFour, Masked: s[four:], Expiry: q.Card.Expiry,
-		Version: 1, Created: at, Updated: at, UpdatedBy: row.UpdatedBy, LastUsed: at,
+		TokenExpiry: q.TokenExpiry, Version: 1, Created: at, Updated: at, UpdatedBy: row.UpdatedBy, LastUsed: at,
 		CorrelationID: q.CorrelationID,
 	}
 	b.overlay(w)
@@ -98,24 +98,25 @@ func (b *batch) update(ctx context.Context, i int, row store.Row) error {
 		row.Local = p.bins.LocalBrand.String()
 		row.Index = p.values()
 	}
-	if newNumber || q.Card.Holder != "" {
+	if newNumber || q.Card.Holder != "" || q.Card.Email != "" || q.Clear.of(&row) {
 		row.Sealed = slices.Clone(row.Sealed)
-		change := card.Details{Holder: q.Card.Holder}
+		change := card.Details{Holder: q.Card.Holder, Email: q.Card.Email}
 		if newNumber {
 			change.Number = q.Card.Number
 		}
-		if err := b.sealInto(ctx, &row, &change); err != nil {
+		if err := b.sealInto(ctx, &row, &change, q.Clear); err != nil {
 			return err
 		}
 		outcome = Updated
 	}
-	if e := expiryNumber(q.Card.Expiry); e != 0 && e != row.Expiry {
-		row.Expiry, outcome = e, Updated
+	if changeDates(&row, q) {
+		outcome = Updated
 	}
 	if r.c.RequireExpiry && row.Expiry == 0 {
 		return invalid(card.FieldExpiry, Missing, "is demanded in this repository")
 	}
-	if row.Invalid {
+	// The card was given anew, and so is good until an updater says otherwise.
+	if row.Invalid && (p.hasNumber || !q.Card.Expiry.IsZero()) {
 		row.Invalid, outcome = false, Updated
 	}
 	if p.hasNumber && row.Verified != uint8(p.verified) {
@@ -139,9 +140,9 @@ func (b *batch) update(ctx context.Context, i int, row store.Row) error {
 	return nil
 }
 
-// sealInto seals a card's number and holder, where given, into a row, in place of
-// the values there, each under its next generation.
-func (b *batch) sealInto(ctx context.Context, row *store.Row, c *card.Details) error {
+// sealInto seals a card's number, holder and e-mail, where given, into a row, in
+// place of the values there, each under its next generation.
+func (b *batch) sealInto(ctx context.Context, row *store.Row, c *card.Details, clear Clear) error {
 	if !c.Number.IsZero() {
 		s := field(row, seal.PAN)
 		from := len(b.sealed)
@@ -152,15 +153,10 @@ func (b *batch) sealInto(ctx context.Context, row *store.Row, c *card.Details) e
 		b.sealed = out
 		s.Record = out[from:len(out):len(out)]
 	}
-	if c.Holder != "" {
-		s := field(row, seal.Holder)
-		out, err := b.r.sealer.SealText(ctx, nil, seal.Holder, c.Holder, bound(row, s))
-		if err != nil {
-			return err
-		}
-		s.Record = out
+	if c.Holder == "" && c.Email == "" && clear == 0 {
+		return nil
 	}
-	return nil
+	return b.r.sealTexts(ctx, row, c, clear)
 }
 
 // bound is what a sealed value of a row is bound to. The token is part of it:

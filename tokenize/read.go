@@ -3,6 +3,7 @@ package tokenize
 import (
 	"context"
 	"encoding/hex"
+	"time"
 
 	"github.com/cardseal/cardseal/tokenize/audit"
 	"github.com/cardseal/cardseal/tokenize/card"
@@ -12,16 +13,51 @@ import (
 )
 
 // Get returns what may be known of a token without its card: no KMS call is
-// made. A deleted token has its status alone.
+// made. A deleted token has its status alone; a suspended one, and one whose last
+// day is over, are told of in full.
 func (r *Repository) Get(ctx context.Context, c Caller, token string) (Details, error) {
-	if err := c.may(MayRead); err != nil {
-		return Details{}, err
-	}
-	row, err := r.row(ctx, token)
+	row, err := r.read(ctx, &c, token)
 	if err != nil {
 		return Details{}, err
 	}
 	return r.details(&row), nil
+}
+
+func (r *Repository) read(ctx context.Context, c *Caller, token string) (store.Row, error) {
+	if err := r.admit(ctx, c, MayRead, time.Now()); err != nil {
+		return store.Row{}, err
+	}
+	return r.row(ctx, token)
+}
+
+// GetWithHolder is Get and the holder's name, which is sealed: a KMS call may be
+// made, and without a record of it no name is given out. It is empty where none is
+// stored, and for a token that was deleted or whose last day is over.
+func (r *Repository) GetWithHolder(ctx context.Context, c Caller, token string) (d Details, holder string, err error) {
+	row, err := r.read(ctx, &c, token)
+	if err != nil {
+		return Details{}, "", err
+	}
+	if allow(opHolder, &row, time.Now()) != nil {
+		return r.details(&row), "", nil
+	}
+	for i := range row.Sealed {
+		if s := &row.Sealed[i]; seal.Field(s.Field) == seal.Holder {
+			holder, err = r.sealer.OpenText(ctx, s.Record, seal.Holder, bound(&row, s))
+		}
+	}
+	e := r.event(rules[opHolder].action, &c)
+	e.Token = row.Token
+	if err != nil {
+		e = failed(e, err)
+	}
+	if aerr := r.v.record(ctx, e); aerr != nil && err == nil {
+		err = aerr
+	}
+	if err != nil {
+		return Details{}, "", wrap(err)
+	}
+	return r.details(&row), holder, nil
 }
 
 // row fetches a token's row, or says that there is none.
@@ -51,9 +87,15 @@ type Revealed struct {
 	Err  *Error
 }
 
-// Reveal gives back the card behind a token: number, expiry and holder. The
+// Reveal gives back the card behind a token: number, expiry, holder and e-mail. The
 // caller needs [MayReveal] and states a reason of 1 to 255 bytes of printable
-// ASCII, which is recorded. Without a record of it nothing is given out.
+// ASCII, which is recorded. Without a record of it nothing is given out. A token
+// that was deleted ([ErrTokenDeleted]), whose last day is over ([ErrTokenExpired]),
+// that is suspended ([ErrTokenSuspended]) or whose card is no longer good
+// ([ErrTokenInvalid]) gives none.
+//
+// A reveal is a use. Its time is written down at most once a minute and token, which
+// raises the token's version; a reveal is not refused because that fails.
 func (r *Repository) Reveal(ctx context.Context, c Caller, token, reason string) (card.Details, error) {
 	out, err := r.RevealBatch(ctx, c, []string{token}, reason)
 	if err != nil {
@@ -68,7 +110,8 @@ func (r *Repository) Reveal(ctx context.Context, c Caller, token, reason string)
 // RevealBatch is Reveal for many tokens. A token that cannot be revealed is in
 // its own result; an error means that nothing was given out.
 func (r *Repository) RevealBatch(ctx context.Context, c Caller, tokens []string, reason string) ([]Revealed, error) {
-	err := c.may(MayReveal)
+	now := time.Now()
+	err := r.admit(ctx, &c, MayReveal, now)
 	switch {
 	case err != nil:
 	case reason == "":
@@ -77,11 +120,7 @@ func (r *Repository) RevealBatch(ctx context.Context, c Caller, tokens []string,
 		err = invalid("reason", Invalid, "must be 1 to 255 bytes of printable ASCII and name no card number")
 	}
 	if err != nil {
-		refused := audit.Event{Action: audit.Reveal, Outcome: audit.Refused, Repository: r.c.ID, Field: wrap(err).Field}
-		if c.may(0) == nil { // a malformed caller is not written down
-			refused.Merchant, refused.Owner = c.Merchant, c.Owner
-		}
-		if err := r.v.record(ctx, refused); err != nil {
+		if err := r.v.record(ctx, failed(r.event(audit.Reveal, &c), err)); err != nil {
 			return nil, err
 		}
 		return nil, err
@@ -96,13 +135,17 @@ func (r *Repository) RevealBatch(ctx context.Context, c Caller, tokens []string,
 			out[i].Err = r.unknownToken()
 			continue
 		}
-		if out[i].Card, err = r.open(ctx, &rows[i]); err != nil {
+		if err = allow(opReveal, &rows[i], now); err == nil {
+			out[i].Card, err = r.open(ctx, &rows[i])
+		}
+		if err != nil {
 			out[i].Err = wrap(err)
 		}
 	}
 	if err := r.recordReveal(ctx, c, tokens, reason, rows, out); err != nil {
 		return nil, err
 	}
+	r.noteUse(ctx, rows, out, now)
 	return out, nil
 }
 
@@ -128,15 +171,6 @@ func (r *Repository) rows(ctx context.Context, tokens []string) ([]store.Row, er
 // open opens the sealed values of a row.
 func (r *Repository) open(ctx context.Context, row *store.Row) (card.Details, error) {
 	var d card.Details
-	switch row.Status {
-	case store.Active:
-	case store.Deleted:
-		return d, &Error{Cause: RequestRejected, Field: "token", Kind: Invalid, SupportCode: "DELETED",
-			Explanation: trim(ErrTokenDeleted), err: ErrTokenDeleted}
-	default:
-		return d, &Error{Cause: RequestRejected, Field: "token", Kind: Invalid, SupportCode: "SUSPENDED",
-			Explanation: "is suspended"}
-	}
 	for i := range row.Sealed {
 		s := &row.Sealed[i]
 		var err error
@@ -145,6 +179,8 @@ func (r *Repository) open(ctx context.Context, row *store.Row) (card.Details, er
 			d.Number, err = r.sealer.OpenNumber(ctx, s.Record, seal.PAN, bound(row, s))
 		case seal.Holder:
 			d.Holder, err = r.sealer.OpenText(ctx, s.Record, seal.Holder, bound(row, s))
+		case seal.Email:
+			d.Email, err = r.sealer.OpenText(ctx, s.Record, seal.Email, bound(row, s))
 		}
 		if err != nil {
 			return card.Details{}, err

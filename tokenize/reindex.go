@@ -172,7 +172,7 @@ func (x *reindex) begin(ctx context.Context, s *standing) (bool, error) {
 	if err := x.r.v.cards.EndJob(ctx, x.r.reindexJob(old)); err != nil {
 		return false, err
 	}
-	if _, err := x.r.change(ctx, s, st, s.epoch+1); err != nil {
+	if _, err := x.r.putState(ctx, s, st, s.epoch+1); err != nil {
 		return false, err
 	}
 	x.p.Key = to
@@ -212,7 +212,7 @@ func (x *reindex) fillAndRead(ctx context.Context, s *standing) error {
 	}
 	st := s.state
 	st.phase, st.index, st.read = Dropping, []keys.KeyID{x.p.Key}, x.p.Key
-	_, err := x.r.change(ctx, s, st, s.epoch+1)
+	_, err := x.r.putState(ctx, s, st, s.epoch+1)
 	return err
 }
 
@@ -224,7 +224,7 @@ func (x *reindex) dropAndSettle(ctx context.Context, s *standing) error {
 	}
 	st := s.state
 	st.phase = Settled
-	if _, err := x.r.change(ctx, s, st, s.epoch); err != nil {
+	if _, err := x.r.putState(ctx, s, st, s.epoch); err != nil {
 		return err
 	}
 	x.p.Phase, x.p.Done = Settled, true

@@ -28,14 +28,18 @@ func (v *Vault) repository(stored *store.Repository) (*Repository, error) {
 	if err != nil {
 		return nil, damaged("stored configuration cannot be read")
 	}
-	r := &Repository{v: v, c: c, scope: stored.Scope, keys: v.keys, sealer: seal.New(v.keys, scopeText(stored.Scope))}
+	m, err := v.keysFor(c.ID)
+	if err != nil {
+		return nil, err
+	}
+	r := &Repository{v: v, c: c, scope: stored.Scope, keys: m, sealer: seal.New(m, scopeText(stored.Scope))}
 	r.batch.New = func() any { return new(batch) }
 	at, err := standingOf(stored)
 	if err != nil {
 		return nil, err
 	}
 	r.at.Store(at)
-	if r.index, err = v.keys.Scope(keys.Index, scopeText(stored.Scope)); err != nil {
+	if r.index, err = m.Scope(keys.Index, scopeText(stored.Scope)); err != nil {
 		return nil, wrap(err)
 	}
 	return r, nil

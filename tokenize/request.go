@@ -31,6 +31,11 @@ type SaveRequest struct {
 	// Card is what to store. Number may be missing for an existing token.
 	// Security codes are not stored by a repository and are refused.
 	Card card.Details
+	// TokenExpiry is the last day on which the token resolves, in UTC; it may lie in
+	// the past. A token that the save finds is given it as well.
+	TokenExpiry Date
+	// Clear takes details away from a token that the save finds.
+	Clear Clear
 	// Verification stands in for the repository's own where it is not 0.
 	Verification  Verification
 	CorrelationID string // up to 255 bytes of printable ASCII, echoed
@@ -63,15 +68,16 @@ type prepared struct {
 	asked     bool // the store was asked whether once is known
 }
 
+// needs is the permission that a request takes.
+func (r *Repository) needs(q *SaveRequest) Permission {
+	if q.update || q.Token != "" && r.c.Generation != MerchantProvided {
+		return MayUpdate
+	}
+	return MaySave
+}
+
 // prepare checks a request as far as it can be without the store.
 func (r *Repository) prepare(ctx context.Context, l *lookup, q *SaveRequest, p *prepared, now time.Time) error {
-	need := MaySave
-	if q.update || q.Token != "" && r.c.Generation != MerchantProvided {
-		need = MayUpdate
-	}
-	if err := q.Caller.may(need); err != nil {
-		return err
-	}
 	if !isPrintable(q.CorrelationID, maxCorrelation) {
 		return invalid("correlationID", Invalid, "must be at most 255 bytes of printable ASCII and name no card number")
 	}
@@ -85,6 +91,9 @@ func (r *Repository) prepare(ctx context.Context, l *lookup, q *SaveRequest, p *
 		return invalid(card.FieldCurrency, Unsupported, "serves acquirer verification alone")
 	}
 	if err := q.Card.Validate(); err != nil {
+		return err
+	}
+	if err := q.checkChanges(); err != nil {
 		return err
 	}
 	p.hasNumber = !q.Card.Number.IsZero()
@@ -221,8 +230,13 @@ func onceUnder(key *secret.Bytes, q *SaveRequest, now time.Time) store.Once {
 func inputUnder(key *secret.Bytes, q *SaveRequest) [32]byte {
 	var digits [card.MaxLen]byte
 	defer clear(digits[:])
-	return digestUnder(key, "input", q.Card.Number.AppendDigits(digits[:0]), []byte(q.Card.Expiry.String()),
-		[]byte(q.Card.Holder), []byte(q.Token), []byte{byte(q.Verification)})
+	parts := [][]byte{q.Card.Number.AppendDigits(digits[:0]), []byte(q.Card.Expiry.String()),
+		[]byte(q.Card.Holder), []byte(q.Token), {byte(q.Verification)}}
+	// Behind what requests always had, so that the digest of those is the same.
+	if q.Card.Email != "" || !q.TokenExpiry.IsZero() || q.Clear != 0 {
+		parts = append(parts, []byte(q.Card.Email), []byte(q.TokenExpiry.String()), []byte{byte(q.Clear)})
+	}
+	return digestUnder(key, "input", parts...)
 }
 
 // fault turns an error into a result's. A correlation ID that is not one is not

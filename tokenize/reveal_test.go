@@ -22,8 +22,9 @@ func TestReveal(t *testing.T) {
 		q := req(t, amex)
 		q.Card.Expiry, q.Card.Holder = card.Expiry{Month: 2, Year: 2033}, "Zoë ÅNGSTRÖM"
 		d := w.save(r, q)
+		shop := w.merchant(r, "SHOP1")
 		w.sink.take()
-		full, err := r.Reveal(t.Context(), me, d.Token, "dispute 12")
+		full, err := r.Reveal(t.Context(), shop, d.Token, "dispute 12")
 		require.NoError(t, err)
 		require.Equal(t, amex, string(full.Number.AppendDigits(nil)))
 		require.Equal(t, q.Card.Expiry, full.Expiry)

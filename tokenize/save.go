@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/cardseal/cardseal/crypto/envelope"
-	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize/audit"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
@@ -115,7 +114,14 @@ func (b *batch) run(ctx context.Context, s *step) error {
 	read := len(b.reqs) > 1
 	for i := range b.reqs {
 		q := &b.reqs[i]
-		if err := b.r.prepare(ctx, b.l, q, &b.prep[i], b.now); err != nil {
+		err := b.r.admit(ctx, &q.Caller, b.r.needs(q), b.now)
+		if err != nil && serverSide(err) {
+			return err
+		}
+		if err == nil {
+			err = b.r.prepare(ctx, b.l, q, &b.prep[i], b.now)
+		}
+		if err != nil {
 			b.res[i].Err = fault(err, q.CorrelationID)
 		}
 		read = read || q.Token != ""
@@ -191,8 +197,7 @@ func (b *batch) write(ctx context.Context, s *step) (bool, error) {
 	}
 	if fenced {
 		if b.fenced++; b.fenced == maxFenced {
-			return false, &Error{Cause: ServerFailed, SupportCode: "KEY_FENCED",
-				Explanation: "a data key is closed for writing", err: keys.ErrDisabled}
+			return false, errFenced()
 		}
 	}
 	return done, nil

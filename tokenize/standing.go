@@ -63,9 +63,9 @@ func (r *Repository) install(s *standing) *standing {
 	}
 }
 
-// change stores another state and epoch in place of s, or fails with
+// putState stores another state and epoch in place of s, or fails with
 // [store.ErrConflict] where the row is not as it was any more.
-func (r *Repository) change(ctx context.Context, s *standing, to state, epoch uint64) (*standing, error) {
+func (r *Repository) putState(ctx context.Context, s *standing, to state, epoch uint64) (*standing, error) {
 	encoded, err := to.encode()
 	if err != nil {
 		return nil, wrap(err)
@@ -94,7 +94,7 @@ func (r *Repository) writtenDown(ctx context.Context) (*standing, error) {
 			return nil, wrap(err)
 		}
 		to := state{phase: Settled, index: []keys.KeyID{id}, read: id, digest: id}
-		s, err = r.change(ctx, s, to, s.epoch+1)
+		s, err = r.putState(ctx, s, to, s.epoch+1)
 		switch {
 		case errors.Is(err, store.ErrConflict):
 			if _, err := r.reread(ctx); err != nil {
@@ -149,7 +149,7 @@ func (r *Repository) pinned(ctx context.Context, p keys.Purpose) (keys.KeyID, er
 		if err != nil {
 			return keys.KeyID{}, wrap(err)
 		}
-		_, err = r.change(ctx, s, s.state.pinning(p, id), s.epoch)
+		_, err = r.putState(ctx, s, s.state.pinning(p, id), s.epoch)
 		if err == nil {
 			return id, nil
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,13 @@ type Options struct {
 	// Audit receives an event for every save, update, delete and reveal. A
 	// reveal whose event cannot be recorded gives nothing out.
 	Audit audit.Sink
+	// TestKeys keeps the cards of test twins apart. Every repository has a twin,
+	// whose ID is "Test" and its ID, with the same configuration and a scope of its
+	// own; it is made when it is first asked for. It serves test merchants (see
+	// [Vault.AssignMerchant]) and callers without a merchant. The manager's
+	// environment must be "test", and no other vault's keys may be in it that are
+	// not for tests; nil: there are no twins.
+	TestKeys *keys.Manager
 	// BINTable stands in for the built-in brand table.
 	BINTable card.BINTable
 	// SaveLimit, where given, is asked before every save of a number; an error
@@ -37,6 +45,8 @@ type Vault struct {
 	cards store.Cards
 	keys  *keys.Manager
 	o     Options
+
+	merchants merchants
 
 	fence  atomic.Pointer[envelope.KeyID] // the fence opened last
 	mu     sync.Mutex
@@ -57,14 +67,30 @@ func Open(ctx context.Context, cards store.Cards, m *keys.Manager, o *Options) (
 	if o != nil {
 		v.o = *o
 	}
-	if !m.Stored() {
-		return nil, invalid("keys", Unsupported, "a repository needs a key manager with a key store")
+	if err := v.checkKeys("keys", "kek", m); err != nil {
+		return nil, err
 	}
-	if d, ok := m.KEK().(keys.Development); ok && !v.o.AllowDevelopmentKEK {
-		return nil, &Error{Cause: RequestRejected, Field: "kek", Kind: Unsupported,
-			SupportCode: "DEVELOPMENT_KEK", Explanation: "is for development only: " + d.Development()}
+	if t := v.o.TestKeys; t != nil {
+		if t.Environment() != testEnvironment || m.Environment() == testEnvironment {
+			return nil, invalid("testKeys", Invalid, `must be of the environment "test", and the others of another`)
+		}
+		if err := v.checkKeys("testKeys", "testKEK", t); err != nil {
+			return nil, err
+		}
 	}
 	return v, nil
+}
+
+// checkKeys refuses keys that a repository cannot rely on.
+func (v *Vault) checkKeys(keysField, kekField string, m *keys.Manager) error {
+	if !m.Stored() {
+		return invalid(keysField, Unsupported, "a repository needs a key manager with a key store")
+	}
+	if d, ok := m.KEK().(keys.Development); ok && !v.o.AllowDevelopmentKEK {
+		return &Error{Cause: RequestRejected, Field: kekField, Kind: Unsupported,
+			SupportCode: "DEVELOPMENT_KEK", Explanation: "is for development only: " + d.Development()}
+	}
+	return nil
 }
 
 // EnsureRepository returns the repository of that ID, made if there is none. A
@@ -83,18 +109,11 @@ func (v *Vault) EnsureRepository(ctx context.Context, c Config) (*Repository, er
 		return nil, err
 	}
 	if stored == nil {
-		made := store.Repository{Scope: newScopeID(), Name: c.ID, Config: encoded}
-		got, err := v.cards.CreateRepository(ctx, made)
+		got, err := v.create(ctx, store.Repository{Scope: newScopeID(), Name: c.ID, Config: encoded})
 		if err != nil {
-			return nil, wrap(err)
+			return nil, err
 		}
 		stored = &got
-		if got.Scope == made.Scope {
-			err := v.record(ctx, audit.Event{Action: audit.Create, Outcome: audit.Created, Repository: c.ID})
-			if err != nil {
-				return nil, err
-			}
-		}
 	}
 	if !bytes.Equal(stored.Config, encoded) {
 		return nil, rejected("repository", "CONFIG", ErrConfig)
@@ -102,20 +121,55 @@ func (v *Vault) EnsureRepository(ctx context.Context, c Config) (*Repository, er
 	return v.repository(stored)
 }
 
-// Repository returns the repository of that ID, which must exist.
+// create stores a repository, or returns the one that has its name by now.
+func (v *Vault) create(ctx context.Context, made store.Repository) (store.Repository, error) {
+	got, err := v.cards.CreateRepository(ctx, made)
+	if err != nil {
+		return got, wrap(err)
+	}
+	if got.Scope != made.Scope {
+		return got, nil
+	}
+	return got, v.record(ctx, audit.Event{Action: audit.Create, Outcome: audit.Created, Repository: made.Name})
+}
+
+// Repository returns the repository of that ID, which must exist, or a test twin of
+// one that does.
 func (v *Vault) Repository(ctx context.Context, id string) (*Repository, error) {
 	stored, err := v.find(ctx, id)
+	if err == nil && stored == nil {
+		stored, err = v.twin(ctx, id)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if stored == nil {
-		return nil, &Error{Cause: InvalidRequest, Field: "repository", Kind: Invalid,
-			Explanation: "does not exist", err: store.ErrNotFound}
+		return nil, noRepository("repository")
 	}
 	return v.repository(stored)
 }
 
-// Repositories lists the configurations of all repositories by ID.
+// RepositoryByScope returns the repository, or test twin, of a token scope: a UUID
+// as [Repository.Scope] gives it.
+func (v *Vault) RepositoryByScope(ctx context.Context, uuid string) (*Repository, error) {
+	all, err := v.cards.Repositories(ctx)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	for i := range all {
+		if strings.EqualFold(scopeText(all[i].Scope), uuid) {
+			return v.repository(&all[i])
+		}
+	}
+	return nil, noRepository("scope")
+}
+
+func noRepository(field string) error {
+	return &Error{Cause: InvalidRequest, Field: field, Kind: Invalid, Explanation: "does not exist", err: store.ErrNotFound}
+}
+
+// Repositories lists the configurations of all repositories by ID, with those of
+// the test twins that were used.
 func (v *Vault) Repositories(ctx context.Context) ([]Config, error) {
 	all, err := v.cards.Repositories(ctx)
 	if err != nil {
@@ -194,6 +248,11 @@ func newScopeID() (id store.ScopeID) {
 	id[6] = id[6]&0x0f | 0x40
 	id[8] = id[8]&0x3f | 0x80
 	return id
+}
+
+func errFenced() *Error {
+	return &Error{Cause: ServerFailed, SupportCode: "KEY_FENCED",
+		Explanation: "a data key is closed for writing", err: keys.ErrDisabled}
 }
 
 func damaged(what string) *Error {

@@ -48,11 +48,16 @@ import (
 type Action string
 
 const (
-	Save   Action = "save"
-	Update Action = "update"
-	Reveal Action = "reveal"
-	Delete Action = "delete"
-	Create Action = "create-repository"
+	Save     Action = "save"
+	Update   Action = "update"
+	Reveal   Action = "reveal"
+	Holder   Action = "read-holder"
+	Suspend  Action = "suspend"
+	Activate Action = "activate"
+	Validity Action = "set-valid" // what an account updater found
+	Delete   Action = "delete"
+	Create   Action = "create-repository"
+	Assign   Action = "assign-merchant"
 	// Reindex: the index key was replaced.
 	Reindex Action = "reindex"
 )
@@ -61,13 +66,14 @@ const (
 type Outcome string
 
 const (
-	Created  Outcome = "created"  // a new token
-	Existing Outcome = "existing" // the card had a token, which was returned
-	Updated  Outcome = "updated"
-	Done     Outcome = "done"
-	Begun    Outcome = "begun"   // long work, which says Done when it is
-	Refused  Outcome = "refused" // the request was bad or not allowed
-	Failed   Outcome = "failed"
+	Created   Outcome = "created"  // a new token
+	Existing  Outcome = "existing" // the card had a token, which was returned
+	Updated   Outcome = "updated"
+	Done      Outcome = "done"
+	Unchanged Outcome = "unchanged" // it was so already
+	Begun     Outcome = "begun"     // long work, which says Done when it is
+	Refused   Outcome = "refused"   // the request was bad or not allowed
+	Failed    Outcome = "failed"
 )
 
 // Event is one thing that happened. It holds no cardholder data.

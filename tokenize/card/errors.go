@@ -30,6 +30,7 @@ const (
 	FieldCode       = "securityCode"
 	FieldExpiry     = "expiry"
 	FieldHolder     = "holder"
+	FieldEmail      = "email"
 	FieldCurrency   = "currency"
 	FieldMask       = "mask"
 	FieldBrand      = "brand"
@@ -61,6 +62,7 @@ const (
 	ReasonExpiryYear  = "has a year other than 2000 to 2099"
 
 	ReasonHolder   = "has to be valid text of at most 30 characters without control characters"
+	ReasonEmail    = "has to be an e-mail address of 3 to 254 bytes without spaces and control characters"
 	ReasonCurrency = "has to be three capital letters"
 
 	ReasonMaskForm = "has to be written FIRST.LAST, such as 6.4"
