@@ -116,3 +116,12 @@ func (h *hooked) Scan(ctx context.Context, s store.ScopeID, after string) iter.S
 	}
 	return h.Cards.Scan(ctx, s, after)
 }
+
+func (h *hooked) MerchantScope(ctx context.Context, merchant string) (store.ScopeID, error) {
+	return through(h, "MerchantScope", func() (store.ScopeID, error) { return h.Cards.MerchantScope(ctx, merchant) })
+}
+
+func (h *hooked) AssignMerchant(ctx context.Context, merchant string, s store.ScopeID) error {
+	_, err := through(h, "AssignMerchant", func() (struct{}, error) { return struct{}{}, h.Cards.AssignMerchant(ctx, merchant, s) })
+	return err
+}
