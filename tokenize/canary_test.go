@@ -21,11 +21,12 @@ import (
 	"github.com/cardseal/cardseal/tokenize/seal"
 )
 
-// The canaries: a published test card, a security code and a holder's name that no
-// fixed text contains.
+// The canaries: a published test card, a security code, a holder's name and an
+// address that no fixed text contains.
 const (
 	canaryCode   = "9074"
 	canaryHolder = "QZJXKV"
+	canaryEmail  = "wyjfqz@example.com"
 )
 
 // spellings are the ways in which a dump may write some bytes.
@@ -117,7 +118,7 @@ func carriers(t testing.TB) (open, wrapped map[string]any) {
 	code, err := card.ParseCVC(canaryCode)
 	require.NoError(t, err)
 	q := req(t, canary)
-	q.Card.Holder, q.Card.Expiry = canaryHolder, card.Expiry{Month: 12, Year: 2030}
+	q.Card.Holder, q.Card.Email, q.Card.Expiry = canaryHolder, canaryEmail, card.Expiry{Month: 12, Year: 2030}
 	q.Caller.Owner = "owner"
 	d := w.save(r, q)
 	res, err := r.SaveBatch(t.Context(), []tokenize.SaveRequest{q})
@@ -129,6 +130,17 @@ func carriers(t testing.TB) (open, wrapped map[string]any) {
 	require.Error(t, refused)
 	_, bad := r.Save(t.Context(), with(t, "?", canary))
 	require.Error(t, bad)
+	_, long := r.Update(t.Context(), tokenize.UpdateRequest{Caller: me, Token: d.Token, Card: card.Details{
+		Holder: strings.Repeat(canaryHolder, 6), Email: canaryEmail}})
+	require.Error(t, long)
+	_, split := r.Update(t.Context(), tokenize.UpdateRequest{Caller: me, Token: d.Token, Card: card.Details{Email: canaryEmail + "\n"}})
+	require.Error(t, split)
+	_, _, err = r.GetWithHolder(t.Context(), me, d.Token)
+	require.NoError(t, err)
+	suspended, err := r.Suspend(t.Context(), me, d.Token)
+	require.NoError(t, err)
+	_, stopped := r.Reveal(t.Context(), me, d.Token, "settlement")
+	require.Error(t, stopped)
 	step := tokenize.Step{Rows: []tokenize.StepRow{{Token: d.Token, Err: refused.(*tokenize.Error)}}}
 	u := tokenize.UpdateRequest{Caller: me, Token: d.Token, Card: q.Card}
 	rev := tokenize.Revealed{Card: q.Card}
@@ -137,6 +149,7 @@ func carriers(t testing.TB) (open, wrapped map[string]any) {
 		"Revealed": rev, "*Revealed": &rev, "Revealed of a vault": out[0], "SaveResult": res[0], "Details": d,
 		"Caller": q.Caller, "Config": r.Config(), "Step": step,
 		"Error": refused, "Error value": *refused.(*tokenize.Error), "another Error": bad,
+		"too long": long, "two lines": split, "suspended": stopped, "Details of a suspended token": suspended,
 		"wrapped Error": fmt.Errorf("saving %v: %w", q, refused),
 		"Event":         audit.Event{Token: d.Token}, "events": w.sink.take(),
 		"Binding": seal.Binding{}, "Field": seal.PAN,
@@ -191,9 +204,11 @@ func TestNothingPrintsACard(t *testing.T) {
 		// fmt calls no method for a verb that a value or a pointer inside it cannot
 		// have: the holder, a plain string, can't be kept from those.
 		text := printed(v, "vTxXdob")
-		require.NotContains(t, text, canaryHolder, name)
-		require.NotContains(t, text, fmt.Sprintf("%x", canaryHolder), name)
-		require.NotContains(t, text, fmt.Sprintf("%X", canaryHolder), name)
+		for _, secret := range []string{canaryHolder, canaryEmail, canaryEmail[:6]} {
+			require.NotContains(t, text, secret, name)
+			require.NotContains(t, text, fmt.Sprintf("%x", secret), name)
+			require.NotContains(t, text, fmt.Sprintf("%X", secret), name)
+		}
 	}
 	for name, v := range wrapped {
 		noCanary(t, name, again(v, wrappedAgain[name], verbs+"pw"))
@@ -227,6 +242,7 @@ func TestNoPanicPrintsACard(t *testing.T) {
 			require.Error(t, err, name)
 			require.Contains(t, string(out), "panic: ", name)
 			require.NotContains(t, string(out), canaryHolder)
+			require.NotContains(t, string(out), canaryEmail)
 			return string(out)
 		})
 	}

@@ -1,6 +1,7 @@
 package tokenize_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -106,12 +107,14 @@ func TestNothingInClear(t *testing.T) {
 	var records [][]byte
 	for range 2 {
 		q := req(t, canary)
-		q.Card.Holder = "HOLDER"
+		q.Card.Holder, q.Card.Email = "HOLDER", canaryEmail
 		row := w.row(r, w.save(r, q).Token)
-		require.Len(t, row.Sealed, 2)
+		require.Len(t, row.Sealed, 3)
+		require.NotContains(t, fmt.Sprintf("%+v %q", row, row.UpdatedBy), canaryEmail)
 		require.Len(t, row.Sealed[0].Record, seal.PANSize)
 		for _, s := range row.Sealed {
 			require.NotContains(t, string(s.Record), "HOLDER")
+			require.NotContains(t, string(s.Record), canaryEmail)
 			require.NotContains(t, string(s.Record), hidden)
 			require.NotContains(t, string(s.Record), "\x09\x90\x13")
 			records = append(records, s.Record[58:])

@@ -45,3 +45,18 @@ func TestDetailsValidate(t *testing.T) {
 		requireError(t, c.d.Validate(), c.field, c.kind, c.reason)
 	}
 }
+
+func TestCheckEmail(t *testing.T) {
+	for _, ok := range []string{"", "a@b", "a.b+c@example.com", "zoë@exämple.com", `"a@b"@c`, strings.Repeat("x", MaxEmail-2) + "@y"} {
+		require.NoError(t, CheckEmail(ok))
+		require.NoError(t, Details{Email: ok}.Validate())
+	}
+	for _, bad := range []string{
+		"@", "a@", "@b", "ab", "abc", "a b@c", "a@b\n", "a@\x00", "a\u00a0@b", "a@\xff", strings.Repeat("x", MaxEmail-1) + "@y",
+		strings.Repeat("x", 1<<16),
+	} {
+		for _, err := range []error{CheckEmail(bad), Details{Email: bad}.Validate()} {
+			require.Equal(t, &Error{FieldEmail, Invalid, ReasonEmail}, err)
+		}
+	}
+}
