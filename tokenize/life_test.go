@@ -127,6 +127,20 @@ func TestChangePermissions(t *testing.T) {
 	}
 }
 
+// An update is not a save, whichever way it is asked for.
+func TestUpdatePermission(t *testing.T) {
+	w := inMemory(t)
+	r := w.repo(tokenize.UUID, tokenize.UniqueCard)
+	d := w.save(r, req(t, visa))
+	c := me
+	c.Permissions &^= tokenize.MayUpdate
+	_, err := r.Update(t.Context(), tokenize.UpdateRequest{Caller: c, Token: d.Token, TokenExpiry: tokenize.Date{Year: 2020, Month: 1, Day: 1}})
+	fails(t, err, tokenize.RequestRejected, "caller", tokenize.ErrPermission)
+	_, err = r.Save(t.Context(), tokenize.SaveRequest{Caller: c, Token: d.Token})
+	fails(t, err, tokenize.RequestRejected, "caller", tokenize.ErrPermission)
+	require.Equal(t, d.Version, w.row(r, d.Token).Version)
+}
+
 // A token of another repository is told as one that does not exist.
 func TestChangeOfAnotherScope(t *testing.T) {
 	stores(t, func(t *testing.T, w *world) {

@@ -57,6 +57,9 @@ func TestReusedKey(t *testing.T) {
 				func(q *tokenize.SaveRequest) { q.Card.Expiry = card.Expiry{Month: 1, Year: 2030} },
 				func(q *tokenize.SaveRequest) { q.Token = d.Token },
 				func(q *tokenize.SaveRequest) { q.Verification = tokenize.None },
+				func(q *tokenize.SaveRequest) { q.Card.Email = "a@b" },
+				func(q *tokenize.SaveRequest) { q.TokenExpiry = tokenize.Date{Year: 2030, Month: 1, Day: 1} },
+				func(q *tokenize.SaveRequest) { q.Clear = tokenize.ClearEmail },
 			} {
 				other := q
 				change(&other)

@@ -42,6 +42,8 @@ var known = []struct {
 	{syscall.EDQUOT, "the disk quota is used up: what was done so far is kept, and the same command goes on once there is room"},
 	{syscall.EROFS, "the file system is read-only"},
 	{tokenize.ErrConfig, "the repository exists with another configuration; see cardseal repo show"},
+	{tokenize.ErrTokenDeleted, "the token was deleted; it does not come back"},
+	{tokenize.ErrConflict, "the token has another version, or was changed meanwhile; see cardseal token get"},
 	{tokenize.ErrAudit, "the audit log could not be written"},
 	{bulk.ErrInterrupted, "interrupted"},
 }

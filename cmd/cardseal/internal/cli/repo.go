@@ -12,7 +12,7 @@ import (
 func (a *app) repoCommand() *cobra.Command {
 	return group("repo", "Repositories and their configuration",
 		"  cardseal repo create SHOP --generation PRESERVE_6_4 --management UNIQUE_TOKEN\n  cardseal repo list --json",
-		a.repoCreate(), a.repoList(), a.repoShow())
+		a.repoCreate(), a.repoList(), a.repoShow(), a.repoAssign())
 }
 
 func (a *app) repoCreate() *cobra.Command {
@@ -120,6 +120,31 @@ func (a *app) repoShow() *cobra.Command {
 		}),
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
+	return c
+}
+
+func (a *app) repoAssign() *cobra.Command {
+	var merchant string
+	c := &cobra.Command{
+		Use:   "assign ID",
+		Short: "Say that a merchant uses a repository, and no other",
+		Long: `assign gives a merchant a repository. A merchant uses one at a time, several may
+share one; a service may serve it where it was for another minute. A merchant whose ID
+begins with TEST is for test twins, which services open, not this program.`,
+		Example: "  cardseal repo assign SHOP --merchant M1",
+		Args:    oneArgument("repository's ID"),
+		RunE: action(func(c *cobra.Command, args []string) error {
+			if err := needs("merchant", merchant); err != nil {
+				return err
+			}
+			v, err := a.open(c.Context())
+			if err != nil {
+				return err
+			}
+			return closed(v, v.Vault.AssignMerchant(c.Context(), merchant, args[0]))
+		}),
+	}
+	c.Flags().StringVar(&merchant, "merchant", "", "the merchant's ID, 1 to 40 of 0-9 a-z A-Z - _")
 	return c
 }
 

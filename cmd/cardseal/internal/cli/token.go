@@ -1,9 +1,9 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,6 +26,7 @@ type tokenDetails struct {
 	LastFour   string     `json:"lastFour,omitempty"`
 	Masked     string     `json:"masked,omitempty"`
 	Expiry     string     `json:"expiry,omitempty"`
+	TokenEnd   string     `json:"tokenExpiry,omitempty"`
 	Version    uint64     `json:"version"`
 	Created    *time.Time `json:"created,omitempty"`
 	Updated    *time.Time `json:"updated,omitempty"`
@@ -34,12 +35,12 @@ type tokenDetails struct {
 }
 
 func (a *app) tokenCommand() *cobra.Command {
-	return group("token", "One token", "  cardseal token get 9123456789012346", a.tokenGet())
+	return group("token", "One token", "  cardseal token get 9123456789012346\n  cardseal token suspend 9123456789012346",
+		a.tokenGet(), a.tokenUpdate(), a.tokenSuspend(), a.tokenActivate(), a.tokenDelete())
 }
 
 func (a *app) tokenGet() *cobra.Command {
-	var id, actor string
-	var asJSON bool
+	var f tokenFlags
 	c := &cobra.Command{
 		Use:   "get TOKEN",
 		Short: "What is known of a token, without its card number",
@@ -49,35 +50,12 @@ No key is used. What looks like a card number is refused and not repeated.`,
   cardseal token get 9123456789012346 --repository SHOP --json`,
 		Args: oneArgument("token"),
 		RunE: action(func(c *cobra.Command, args []string) error {
-			owner, err := actorOf(actor)
-			if err != nil {
-				return err
-			}
-			v, err := a.open(c.Context())
-			if err != nil {
-				return err
-			}
-			defer v.Close()
-			repo, err := repository(c.Context(), v, id)
-			if err != nil {
-				return err
-			}
-			d, err := repo.Get(c.Context(), tokenize.Caller{Owner: owner, Permissions: tokenize.MayRead}, args[0])
-			if errors.Is(err, tokenize.ErrTokenNotFound) {
-				return unknownToken(args[0], id)
-			}
-			if err != nil {
-				return err
-			}
-			if err := a.showToken(&d, asJSON); err != nil {
-				return err
-			}
-			return v.Close()
+			return a.onToken(c.Context(), &f, args[0], tokenize.MayRead, func(r *tokenize.Repository, who tokenize.Caller) (tokenize.Details, error) {
+				return r.Get(c.Context(), who, args[0])
+			})
 		}),
 	}
-	c.Flags().StringVar(&id, "repository", defaultRepository, "the repository's ID")
-	c.Flags().StringVar(&actor, "actor", "", "who asks (default the user)")
-	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
+	f.add(c, false)
 	return c
 }
 
@@ -94,7 +72,7 @@ func (a *app) showToken(d *tokenize.Details, asJSON bool) error {
 	t := tokenDetails{
 		Token: d.Token, Repository: d.Repository, Status: d.Status.String(), Valid: d.Valid, Version: d.Version,
 		BIN: d.BIN, LastFour: d.LastFour, Masked: d.Masked, UpdatedBy: d.UpdatedBy,
-		Created: given(d.Created), Updated: given(d.Updated), LastUsed: given(d.LastUsed),
+		TokenEnd: d.TokenExpiry.String(), Created: given(d.Created), Updated: given(d.Updated), LastUsed: given(d.LastUsed),
 	}
 	if d.Status != tokenize.Deleted {
 		t.Brand, t.Scheme, t.Verified = d.Brand.String(), d.Scheme.String(), d.Verified.String()
@@ -108,9 +86,14 @@ func (a *app) showToken(d *tokenize.Details, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(&t)
 	}
+	bad := ""
+	if !d.Valid && d.Status != tokenize.Deleted {
+		bad = "an account updater said the card is no longer good"
+	}
 	for _, l := range []struct{ name, value string }{
-		{"token", t.Token}, {"repository", t.Repository}, {"status", t.Status}, {"brand", t.Brand},
-		{"masked", t.Masked}, {"expiry", t.Expiry}, {"verification", t.Verified},
+		{"token", t.Token}, {"repository", t.Repository}, {"status", t.Status}, {"invalid", bad}, {"brand", t.Brand},
+		{"masked", t.Masked}, {"expiry", t.Expiry}, {"token expiry", t.TokenEnd}, {"verification", t.Verified},
+		{"version", strconv.FormatUint(t.Version, 10)},
 		{"created", stamp(t.Created)}, {"updated", stamp(t.Updated)}, {"updated by", t.UpdatedBy},
 		{"last used", stamp(t.LastUsed)},
 	} {
