@@ -34,7 +34,7 @@ func (r *Repository) Update(ctx context.Context, q UpdateRequest) (Details, erro
 // Each walks the repository's tokens in ascending order from after the given one
 // and stops when yield returns false. Deleted ones are left out.
 func (r *Repository) Each(ctx context.Context, c Caller, after string, yield func(Details) bool) error {
-	if err := r.admit(ctx, &c, MayRead, time.Now()); err != nil {
+	if err := r.admit(ctx, &c, rules[opGet].needs, time.Now()); err != nil {
 		return err
 	}
 	for row, err := range r.v.cards.Scan(ctx, r.scope, after) {

@@ -15,9 +15,23 @@
 // # What is stored
 //
 // In clear: token, BIN, last four, brand, expiry, states and times, so that a Get
-// makes no KMS call. Sealed: the card number and the holder. A card is found by
+// makes no KMS call. Sealed: the card number, the holder and the e-mail. A card is found by
 // its number through a blind index, an HMAC under a key of its own (PCI DSS
 // 3.5.1.1). No unkeyed digest of any input is stored.
+//
+// # The life of a token
+//
+// A token gives its card ([Repository.Reveal]) while it is active, its last day is
+// not over and no account updater said that the card is no longer good. It can be
+// suspended and activated again; [Repository.Delete] erases the card and is for
+// good. Every change is one write on the version that was read, and names the
+// version it expects where nobody else may have come in between.
+//
+// # Merchants and test twins
+//
+// A merchant uses the one repository it was assigned to ([Vault.AssignMerchant]).
+// Every repository has a twin for tests, with a scope and keys of its own
+// ([Options.TestKeys]), that test merchants use and no others.
 //
 // # Promises
 //

@@ -138,6 +138,10 @@ func TestUpdatePermission(t *testing.T) {
 	fails(t, err, tokenize.RequestRejected, "caller", tokenize.ErrPermission)
 	_, err = r.Save(t.Context(), tokenize.SaveRequest{Caller: c, Token: d.Token})
 	fails(t, err, tokenize.RequestRejected, "caller", tokenize.ErrPermission)
+	q := req(t, visa)
+	q.Caller, q.Clear = c, tokenize.ClearHolder
+	_, err = r.Save(t.Context(), q)
+	fails(t, err, tokenize.RequestRejected, "caller", tokenize.ErrPermission)
 	require.Equal(t, d.Version, w.row(r, d.Token).Version)
 }
 

@@ -16,29 +16,29 @@ import (
 // made. A deleted token has its status alone; a suspended one, and one whose last
 // day is over, are told of in full.
 func (r *Repository) Get(ctx context.Context, c Caller, token string) (Details, error) {
-	row, err := r.read(ctx, &c, token)
+	if err := r.admit(ctx, &c, rules[opGet].needs, time.Now()); err != nil {
+		return Details{}, err
+	}
+	row, err := r.row(ctx, token)
 	if err != nil {
 		return Details{}, err
 	}
 	return r.details(&row), nil
 }
 
-func (r *Repository) read(ctx context.Context, c *Caller, token string) (store.Row, error) {
-	if err := r.admit(ctx, c, MayRead, time.Now()); err != nil {
-		return store.Row{}, err
-	}
-	return r.row(ctx, token)
-}
-
 // GetWithHolder is Get and the holder's name, which is sealed: a KMS call may be
 // made, and without a record of it no name is given out. It is empty where none is
 // stored, and for a token that was deleted or whose last day is over.
 func (r *Repository) GetWithHolder(ctx context.Context, c Caller, token string) (d Details, holder string, err error) {
-	row, err := r.read(ctx, &c, token)
+	now := time.Now()
+	if err := r.admit(ctx, &c, rules[opHolder].needs, now); err != nil {
+		return Details{}, "", err
+	}
+	row, err := r.row(ctx, token)
 	if err != nil {
 		return Details{}, "", err
 	}
-	if allow(opHolder, &row, time.Now()) != nil {
+	if allow(opHolder, &row, now) != nil {
 		return r.details(&row), "", nil
 	}
 	for i := range row.Sealed {
@@ -111,7 +111,7 @@ func (r *Repository) Reveal(ctx context.Context, c Caller, token, reason string)
 // its own result; an error means that nothing was given out.
 func (r *Repository) RevealBatch(ctx context.Context, c Caller, tokens []string, reason string) ([]Revealed, error) {
 	now := time.Now()
-	err := r.admit(ctx, &c, MayReveal, now)
+	err := r.admit(ctx, &c, rules[opReveal].needs, now)
 	switch {
 	case err != nil:
 	case reason == "":
@@ -120,7 +120,7 @@ func (r *Repository) RevealBatch(ctx context.Context, c Caller, tokens []string,
 		err = invalid("reason", Invalid, "must be 1 to 255 bytes of printable ASCII and name no card number")
 	}
 	if err != nil {
-		if err := r.v.record(ctx, failed(r.event(audit.Reveal, &c), err)); err != nil {
+		if err := r.v.record(ctx, failed(r.event(rules[opReveal].action, &c), err)); err != nil {
 			return nil, err
 		}
 		return nil, err

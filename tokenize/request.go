@@ -34,7 +34,8 @@ type SaveRequest struct {
 	// TokenExpiry is the last day on which the token resolves, in UTC; it may lie in
 	// the past. A token that the save finds is given it as well.
 	TokenExpiry Date
-	// Clear takes details away from a token that the save finds.
+	// Clear takes details away from a token that the save finds; [MayUpdate] is
+	// needed for it.
 	Clear Clear
 	// Verification stands in for the repository's own where it is not 0.
 	Verification  Verification
@@ -70,8 +71,8 @@ type prepared struct {
 
 // needs is the permission that a request takes.
 func (r *Repository) needs(q *SaveRequest) Permission {
-	if q.update || q.Token != "" && r.c.Generation != MerchantProvided {
-		return MayUpdate
+	if q.update || q.Clear != 0 || q.Token != "" && r.c.Generation != MerchantProvided {
+		return rules[opUpdate].needs
 	}
 	return MaySave
 }

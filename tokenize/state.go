@@ -55,7 +55,7 @@ const (
 var rules = [...]struct {
 	refused condition
 	needs   Permission
-	action  audit.Action // empty where it is not recorded, or elsewhere
+	action  audit.Action // empty where it is not recorded
 }{
 	opGet:      {needs: MayRead},
 	opHolder:   {refused: isDeleted | isExpired, needs: MayRead, action: audit.Holder},

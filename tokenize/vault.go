@@ -22,15 +22,14 @@ type Options struct {
 	// AllowDevelopmentKEK accepts a KEK that is not fit for production, such as a
 	// local key file (PCI DSS 3.6.1.2).
 	AllowDevelopmentKEK bool
-	// Audit receives an event for every save, update, delete and reveal. A
+	// Audit receives an event for every save, update, change of state and reveal. A
 	// reveal whose event cannot be recorded gives nothing out.
 	Audit audit.Sink
 	// TestKeys keeps the cards of test twins apart. Every repository has a twin,
 	// whose ID is "Test" and its ID, with the same configuration and a scope of its
 	// own; it is made when it is first asked for. It serves test merchants (see
 	// [Vault.AssignMerchant]) and callers without a merchant. The manager's
-	// environment must be "test", and no other vault's keys may be in it that are
-	// not for tests; nil: there are no twins.
+	// environment must be "test"; nil: there are no twins.
 	TestKeys *keys.Manager
 	// BINTable stands in for the built-in brand table.
 	BINTable card.BINTable

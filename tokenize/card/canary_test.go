@@ -204,7 +204,9 @@ func TestWhatIsShown(t *testing.T) {
 	require.Equal(t, masked, p.LogValue().String())
 	require.Equal(t, "card.CVC(hidden)", c.LogValue().String())
 	require.Equal(t, "card.CVC(hidden) card.CVC(hidden) card.CVC(hidden)", fmt.Sprintf("%v %#v %s", c, c, CVC{}))
-	require.NotContains(t, fmt.Sprintf("%+v", Details{Number: p, Holder: "A HOLDER"}), "HOLDER")
+	shown := fmt.Sprintf("%+v", Details{Number: p, Holder: "A HOLDER", Email: "a@holder.example"})
+	require.NotContains(t, shown, "HOLDER")
+	require.NotContains(t, shown, "holder.example")
 
 	var nilPAN *PAN
 	require.Equal(t, "<nil>", fmt.Sprint(nilPAN))
