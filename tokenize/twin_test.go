@@ -90,8 +90,10 @@ func TestTwinsRowsStayThere(t *testing.T) {
 		d := w.save(way[0], req(t, visa))
 		row := w.row(way[0], d.Token)
 		row.Scope, row.Version = scopeID(t, way[1]), 0
-		_, err := w.db.Cards().Write(t.Context(), []store.Write{{Row: row}}, nil)
+		w.save(way[1], req(t, amex)) // so that its keys are settled
+		out, err := w.db.Cards().Write(t.Context(), []store.Write{{Row: row, Epoch: w.stored(way[1]).Epoch}}, nil)
 		require.NoError(t, err)
+		require.Equal(t, store.Written, out[0].Result)
 		_, err = way[1].Reveal(t.Context(), me, d.Token, "settlement")
 		fails(t, err, tokenize.ServerFailed, "", envelope.ErrOpen)
 	}
