@@ -76,7 +76,22 @@ func (p PAN) BINDetails(table BINTable) (BINDetails, bool) {
 	if table == nil || p.IsZero() {
 		return own, own.Network != ""
 	}
-	d, ok := table.LookUp(p.Prefix())
+	return p.Prefix().asked(table, own)
+}
+
+// BINDetails is PAN.BINDetails for who has a number's first eight digits and not the
+// number.
+func (pre Prefix) BINDetails(table BINTable) (BINDetails, bool) {
+	own := NetworkOf(pre[:]).details()
+	if table == nil {
+		return own, own.Network != ""
+	}
+	return pre.asked(table, own)
+}
+
+// asked asks table, and completes what it says from own, the built-in table's word.
+func (pre Prefix) asked(table BINTable, own BINDetails) (BINDetails, bool) {
+	d, ok := table.LookUp(pre)
 	if !ok {
 		return Network{}.details(), false
 	}
