@@ -17,6 +17,7 @@ type UpdateRequest struct {
 	Card          card.Details
 	TokenExpiry   Date // the last day on which the token resolves, in UTC
 	Clear         Clear
+	Brand         string // as in [SaveRequest]
 	Verification  Verification
 	CorrelationID string
 }
@@ -26,7 +27,7 @@ type UpdateRequest struct {
 // suspended; one whose last day is over resolves again once it has a later one.
 func (r *Repository) Update(ctx context.Context, q UpdateRequest) (Details, error) {
 	return r.Save(ctx, SaveRequest{
-		Caller: q.Caller, Token: q.Token, ExpectVersion: q.ExpectVersion, Card: q.Card,
+		Caller: q.Caller, Token: q.Token, ExpectVersion: q.ExpectVersion, Card: q.Card, Brand: q.Brand,
 		TokenExpiry: q.TokenExpiry, Clear: q.Clear, Verification: q.Verification, CorrelationID: q.CorrelationID, update: true,
 	})
 }

@@ -52,11 +52,12 @@ func (m *Management) UnmarshalText(b []byte) error {
 type Verification uint8
 
 const (
-	None  Verification = iota + 1 // not at all
-	Basic                         // well formed and inside a known range
+	None     Verification = iota + 1 // not at all
+	Basic                            // well formed and inside a known range
+	Acquirer                         // Basic, and then the vault's [Verifier] is asked
 )
 
-var verificationNames = [...]string{None: "NONE", Basic: "BASIC"}
+var verificationNames = [...]string{None: "NONE", Basic: "BASIC", Acquirer: "ACQUIRER"}
 
 // String is the strategy as the published interfaces spell it.
 func (v Verification) String() string { return name(verificationNames[:], int(v)) }
@@ -106,7 +107,7 @@ func (c Config) filled() (Config, error) {
 	if c.Verification == 0 {
 		c.Verification = Basic
 	}
-	if c.Verification != None && c.Verification != Basic {
+	if c.Verification > Acquirer {
 		return c, invalid("verification", Invalid, "is not a known strategy")
 	}
 	if c.Masking == 0 {

@@ -242,7 +242,7 @@ func TestNames(t *testing.T) {
 		require.NoError(t, back.UnmarshalText(text))
 		require.Equal(t, m, back)
 	}
-	for _, v := range []tokenize.Verification{tokenize.None, tokenize.Basic} {
+	for _, v := range []tokenize.Verification{tokenize.None, tokenize.Basic, tokenize.Acquirer} {
 		text, err := v.MarshalText()
 		require.NoError(t, err)
 		var back tokenize.Verification
@@ -254,7 +254,7 @@ func TestNames(t *testing.T) {
 	fails(t, m.UnmarshalText(nil), tokenize.InvalidRequest, "management", nil)
 	require.Zero(t, m)
 	var v tokenize.Verification
-	fails(t, v.UnmarshalText([]byte("ACQUIRER")), tokenize.InvalidRequest, "verification", nil)
+	fails(t, v.UnmarshalText([]byte("acquirer")), tokenize.InvalidRequest, "verification", nil)
 	for text, s := range map[string]interface{ String() string }{
 		"UNIQUE_CARD": tokenize.UniqueCard, "UNIQUE_TOKEN": tokenize.UniqueToken, "NONE": tokenize.None, "BASIC": tokenize.Basic,
 		"ACTIVE": tokenize.Active, "SUSPENDED": tokenize.Suspended, "DELETED": tokenize.Deleted,

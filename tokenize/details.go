@@ -30,10 +30,26 @@ type Verified uint8
 const (
 	NotVerified Verified = iota + 1
 	BasicSuccessful
+	// What acquirer verification came to. Of these, ExternalSuccessful alone is ever
+	// stored: with the others nothing is, and [Error.Verified] says which it was.
+	ExternalSuccessful
+	ExternalBlocked
+	ExternalDeclined
+	ExternalDeclinedAuthenticationRequired
+	ExternalDeclinedExpiredCard
+	ExternalDeclinedInvalidCSC
+	ExternalProcessingError
 )
 
 var verifiedNames = [...]string{
 	NotVerified: "NO_VERIFICATION_PERFORMED", BasicSuccessful: "BASIC_VERIFICATION_SUCCESSFUL",
+	ExternalSuccessful:                     "EXTERNAL_VERIFICATION_SUCCESSFUL",
+	ExternalBlocked:                        "EXTERNAL_VERIFICATION_BLOCKED",
+	ExternalDeclined:                       "EXTERNAL_VERIFICATION_DECLINED",
+	ExternalDeclinedAuthenticationRequired: "EXTERNAL_VERIFICATION_DECLINED_AUTHENTICATION_REQUIRED",
+	ExternalDeclinedExpiredCard:            "EXTERNAL_VERIFICATION_DECLINED_EXPIRED_CARD",
+	ExternalDeclinedInvalidCSC:             "EXTERNAL_VERIFICATION_DECLINED_INVALID_CSC",
+	ExternalProcessingError:                "EXTERNAL_VERIFICATION_PROCESSING_ERROR",
 }
 
 // String is the result as the published interfaces spell it.

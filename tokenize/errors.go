@@ -67,8 +67,9 @@ type Error struct {
 	Field         string    // where one is at fault
 	Kind          FieldKind // likewise
 	Explanation   string
-	SupportCode   string // for ServerFailed and RequestRejected: a fixed word per reason
-	CorrelationID string // the caller's, echoed
+	SupportCode   string   // for ServerFailed and RequestRejected: a fixed word per reason
+	CorrelationID string   // the caller's, echoed
+	Verified      Verified // where acquirer verification refused the card: its result, else 0
 
 	err error
 }
@@ -128,6 +129,9 @@ var (
 	// ErrUnindexed: a rotation of the index key cannot be completed, since there
 	// are cards whose new index value could not be made.
 	ErrUnindexed = errors.New("tokenize: cards without their new index value are left")
+	// ErrVerification: acquirer verification did not pass the card; Error.Verified
+	// has its result.
+	ErrVerification = errors.New("tokenize: acquirer verification did not pass the card")
 	// ErrConfig: a configuration contradicts the stored one.
 	ErrConfig = errors.New("tokenize: configuration contradicts the stored one")
 )
@@ -138,6 +142,17 @@ func invalid(field string, kind FieldKind, explanation string) *Error {
 
 func rejected(field, support string, err error) *Error {
 	return &Error{Cause: RequestRejected, Field: field, Kind: Invalid, SupportCode: support, Explanation: trim(err), err: err}
+}
+
+// errDeleted says that the token was deleted.
+func errDeleted() *Error {
+	return &Error{Cause: RequestRejected, Field: "token", Kind: Invalid, SupportCode: "DELETED",
+		Explanation: trim(ErrTokenDeleted), err: ErrTokenDeleted}
+}
+
+// conflict says that others changed what a call was about to, again and again.
+func conflict() *Error {
+	return &Error{Cause: ServerBusy, SupportCode: "CONFLICT", Explanation: trim(ErrConflict), err: ErrConflict}
 }
 
 // trim is an error's text without its package, which means nothing to a caller.

@@ -104,13 +104,14 @@ type storedFault struct {
 	Kind        FieldKind `json:"k,omitempty"`
 	Support     string    `json:"s,omitempty"`
 	Explanation string    `json:"x,omitempty"`
+	Verified    uint8     `json:"v,omitempty"`
 }
 
 func (s *step) job(res []SaveResult) (*store.Job, error) {
 	out := storedStep{Cursor: s.cursor, Rows: make([]storedRow, len(res))}
 	for i := range res {
 		if e := res[i].Err; e != nil {
-			out.Rows[i].Err = &storedFault{e.Cause, e.Field, e.Kind, e.SupportCode, e.Explanation}
+			out.Rows[i].Err = &storedFault{e.Cause, e.Field, e.Kind, e.SupportCode, e.Explanation, uint8(e.Verified)}
 		} else {
 			out.Rows[i].Token = res[i].Details.Token
 		}
@@ -152,7 +153,7 @@ func (r *Repository) LastStep(ctx context.Context, c Caller, j Job) (Step, bool,
 		s.Rows[i].Token = row.Token
 		if e := row.Err; e != nil {
 			s.Rows[i].Err = &Error{Cause: e.Cause, Field: e.Field, Kind: e.Kind,
-				SupportCode: e.Support, Explanation: e.Explanation}
+				SupportCode: e.Support, Explanation: e.Explanation, Verified: Verified(e.Verified)}
 		}
 	}
 	return s, true, nil

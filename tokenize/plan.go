@@ -163,6 +163,9 @@ func (b *batch) planOne(ctx context.Context, i int, read bool) error {
 		row, ok := b.row(token)
 		if !ok || row.Status == store.Deleted {
 			b.replayed[i] = "" // deleted meanwhile: the key is forgotten with it
+			if p.acquirer && p.verified != ExternalSuccessful {
+				return conflict() // it was not verified, since it was sent before
+			}
 		} else {
 			b.res[i].Details = b.result(q, &row, Replayed)
 			return nil

@@ -109,8 +109,20 @@ func (b *batch) update(ctx context.Context, i int, row store.Row) error {
 		}
 		outcome = Updated
 	}
+	if p.named.brand != 0 && !newNumber {
+		changed, err := r.rename(&row, p)
+		if err != nil {
+			return err
+		}
+		if changed {
+			outcome = Updated
+		}
+	}
 	if changeDates(&row, q) {
 		outcome = Updated
+		if row.Expiry != old.Expiry && Verified(row.Verified) == ExternalSuccessful {
+			row.Verified = uint8(NotVerified) // the acquirer has not seen this one
+		}
 	}
 	if r.c.RequireExpiry && row.Expiry == 0 {
 		return invalid(card.FieldExpiry, Missing, "is demanded in this repository")

@@ -28,8 +28,9 @@ type SaveRequest struct {
 	// one that has another version.
 	CreateOnly    bool
 	ExpectVersion uint64
-	// Card is what to store. Number may be missing for an existing token.
-	// Security codes are not stored by a repository and are refused.
+	// Card is what to store. Number may be missing for an existing token. Security
+	// code and currency serve acquirer verification alone: they are handed to the
+	// [Verifier], stored nowhere, and refused where it is not asked.
 	Card card.Details
 	// TokenExpiry is the last day on which the token resolves, in UTC; it may lie in
 	// the past. A token that the save finds is given it as well.
@@ -37,7 +38,12 @@ type SaveRequest struct {
 	// Clear takes details away from a token that the save finds; [MayUpdate] is
 	// needed for it.
 	Clear Clear
-	// Verification stands in for the repository's own where it is not 0.
+	// Brand is the card's brand as the caller knows it, in a name that
+	// [card.ResolveBrand] reads, such as VISA, CB or UPI; empty to leave it to the
+	// number. One that the number's own range contradicts is refused.
+	Brand string
+	// Verification stands in for the repository's own where it is not 0. A request
+	// without a number is not verified.
 	Verification  Verification
 	CorrelationID string // up to 255 bytes of printable ASCII, echoed
 
@@ -67,6 +73,8 @@ type prepared struct {
 	hasOnce   bool
 	once      store.Once
 	asked     bool // the store was asked whether once is known
+	acquirer  bool // the Verifier has to be asked
+	named     named
 }
 
 // needs is the permission that a request takes.
@@ -85,11 +93,9 @@ func (r *Repository) prepare(ctx context.Context, l *lookup, q *SaveRequest, p *
 	if len(q.IdempotencyKey) > 255 {
 		return invalid("idempotencyKey", Invalid, "must be at most 255 bytes")
 	}
-	if !q.Card.Code.IsZero() {
-		return invalid(card.FieldCode, Unsupported, "is not stored with a card")
-	}
-	if q.Card.Currency != "" {
-		return invalid(card.FieldCurrency, Unsupported, "serves acquirer verification alone")
+	p.hasNumber = !q.Card.Number.IsZero()
+	if err := r.checkAcquirer(q, p); err != nil {
+		return err
 	}
 	if err := q.Card.Validate(); err != nil {
 		return err
@@ -97,7 +103,10 @@ func (r *Repository) prepare(ctx context.Context, l *lookup, q *SaveRequest, p *
 	if err := q.checkChanges(); err != nil {
 		return err
 	}
-	p.hasNumber = !q.Card.Number.IsZero()
+	var err error
+	if p.named, err = nameBrand(q.Brand); err != nil {
+		return err
+	}
 	if q.update && q.Token == "" {
 		return invalid("token", Missing, "is needed")
 	}
@@ -123,14 +132,15 @@ func (r *Repository) prepare(ctx context.Context, l *lookup, q *SaveRequest, p *
 func (r *Repository) prepareNumber(ctx context.Context, l *lookup, q *SaveRequest, p *prepared) error {
 	pan := q.Card.Number
 	p.bins = r.bins(pan)
-	verification := q.Verification
-	if verification == 0 {
-		verification = r.c.Verification
+	if q.Brand != "" {
+		if err := p.named.onto(&p.bins); err != nil {
+			return err
+		}
 	}
-	switch verification {
+	switch r.verification(q) {
 	case None:
 		p.verified = NotVerified
-	case Basic:
+	case Basic, Acquirer:
 		if err := pan.Check(r.v.o.BINTable); err != nil {
 			return err
 		}
@@ -227,7 +237,7 @@ func onceUnder(key *secret.Bytes, q *SaveRequest, now time.Time) store.Once {
 }
 
 // inputUnder is the digest that tells one request from another under the same
-// idempotency key.
+// idempotency key. Of a security code nothing is kept, so that it has no part in it.
 func inputUnder(key *secret.Bytes, q *SaveRequest) [32]byte {
 	var digits [card.MaxLen]byte
 	defer clear(digits[:])
@@ -236,6 +246,9 @@ func inputUnder(key *secret.Bytes, q *SaveRequest) [32]byte {
 	// Behind what requests always had, so that the digest of those is the same.
 	if q.Card.Email != "" || !q.TokenExpiry.IsZero() || q.Clear != 0 {
 		parts = append(parts, []byte(q.Card.Email), []byte(q.TokenExpiry.String()), []byte{byte(q.Clear)})
+	}
+	if q.Card.Currency != "" || q.Brand != "" {
+		parts = append(parts, []byte(q.Card.Currency), []byte(q.Brand))
 	}
 	return digestUnder(key, "input", parts...)
 }

@@ -111,7 +111,7 @@ func (b *batch) run(ctx context.Context, s *step) error {
 		return err
 	}
 	b.now, b.fenced, b.recalled = time.Now(), 0, false
-	read := len(b.reqs) > 1
+	read, ask := len(b.reqs) > 1, false
 	for i := range b.reqs {
 		q := &b.reqs[i]
 		err := b.r.admit(ctx, &q.Caller, b.r.needs(q), b.now)
@@ -124,7 +124,15 @@ func (b *batch) run(ctx context.Context, s *step) error {
 		if err != nil {
 			b.res[i].Err = fault(err, q.CorrelationID)
 		}
+		ask = ask || b.prep[i].acquirer
 		read = read || q.Token != ""
+	}
+	if ask {
+		if err := b.verify(ctx); err != nil {
+			return err
+		}
+		b.now = time.Now()
+		read = true // what was sent before has its token now
 	}
 	for range maxRounds {
 		if err := ctx.Err(); err != nil {
@@ -284,6 +292,7 @@ func (b *batch) audit(ctx context.Context) error {
 		if isPrintable(q.CorrelationID, maxCorrelation) {
 			e.Correlation = q.CorrelationID
 		}
+		e.Verification = b.prep[i].external()
 		switch {
 		case res.Err != nil:
 			e.Token, e.Outcome, e.Field = "", audit.Refused, res.Err.Field

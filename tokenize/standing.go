@@ -195,7 +195,3 @@ func (r *Repository) IndexStatus(ctx context.Context) (IndexStatus, error) {
 	}
 	return s.state.status(), nil
 }
-
-func conflict() *Error {
-	return &Error{Cause: ServerBusy, SupportCode: "CONFLICT", Explanation: trim(ErrConflict), err: ErrConflict}
-}

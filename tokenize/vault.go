@@ -37,6 +37,15 @@ type Options struct {
 	// refuses it as ServerBusy. It is where guessing through Save is slowed
 	// down. It is called from many goroutines.
 	SaveLimit func(ctx context.Context, c Caller, bin, lastFour string) error
+	// Verifier is asked where verification is [Acquirer]. Without one a repository
+	// cannot be configured so, and a request that asks for it is refused.
+	Verifier Verifier
+	// ServiceTimeout is how long a save waits for room for a call of Verifier, and
+	// then how long for its answer. 0 is 30 seconds.
+	ServiceTimeout time.Duration
+	// ServiceCalls is how many such calls this vault makes at once, at most, over
+	// all its repositories and callers. 0 is 32.
+	ServiceCalls int
 }
 
 // Vault holds the repositories of one card store.
@@ -46,6 +55,7 @@ type Vault struct {
 	o     Options
 
 	merchants merchants
+	services  *services
 
 	fence  atomic.Pointer[envelope.KeyID] // the fence opened last
 	mu     sync.Mutex
@@ -65,6 +75,10 @@ func Open(ctx context.Context, cards store.Cards, m *keys.Manager, o *Options) (
 	v := &Vault{cards: cards, keys: m, fences: map[envelope.KeyID]bool{}}
 	if o != nil {
 		v.o = *o
+	}
+	var err error
+	if v.services, err = newServices(&v.o); err != nil {
+		return nil, err
 	}
 	if err := v.checkKeys("keys", "kek", m); err != nil {
 		return nil, err
@@ -98,6 +112,9 @@ func (v *Vault) EnsureRepository(ctx context.Context, c Config) (*Repository, er
 	c, err := c.filled()
 	if err != nil {
 		return nil, err
+	}
+	if c.Verification == Acquirer && v.o.Verifier == nil {
+		return nil, errNoVerifier()
 	}
 	encoded, err := c.encode()
 	if err != nil {

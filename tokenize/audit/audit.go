@@ -89,6 +89,8 @@ type Event struct {
 	Reason      string // the caller's, for a reveal
 	Field       string // at fault, where one is
 	Correlation string
+	// Verification is what acquirer verification came to, where it was asked.
+	Verification string
 }
 
 // Sink receives events, several at a time where a call concerns several tokens.
@@ -112,7 +114,7 @@ func (s logSink) Record(ctx context.Context, events []Event) error {
 	}
 	for i := range events {
 		e := &events[i]
-		attrs := make([]slog.Attr, 0, 10)
+		attrs := make([]slog.Attr, 0, 11)
 		for _, a := range e.texts() {
 			if a.value != "" {
 				attrs = append(attrs, slog.String(a.name, a.value))

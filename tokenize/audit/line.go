@@ -155,22 +155,24 @@ func isNewer(text []byte) bool {
 
 // eventJSON is what an event is decoded into.
 type eventJSON struct {
-	At          time.Time `json:"at"`
-	Action      Action    `json:"action"`
-	Outcome     Outcome   `json:"outcome"`
-	Repository  string    `json:"repository"`
-	Merchant    string    `json:"merchant"`
-	Owner       string    `json:"owner"`
-	Token       string    `json:"token"`
-	Unknown     string    `json:"unknownToken"`
-	Reason      string    `json:"reason"`
-	Field       string    `json:"field"`
-	Correlation string    `json:"correlation"`
+	At           time.Time `json:"at"`
+	Action       Action    `json:"action"`
+	Outcome      Outcome   `json:"outcome"`
+	Repository   string    `json:"repository"`
+	Merchant     string    `json:"merchant"`
+	Owner        string    `json:"owner"`
+	Token        string    `json:"token"`
+	Unknown      string    `json:"unknownToken"`
+	Reason       string    `json:"reason"`
+	Field        string    `json:"field"`
+	Correlation  string    `json:"correlation"`
+	Verification string    `json:"verification"`
 }
 
 func (j *eventJSON) event() *Event {
 	return &Event{
 		Time: j.At, Action: j.Action, Outcome: j.Outcome, Repository: j.Repository, Merchant: j.Merchant, Owner: j.Owner,
 		Token: j.Token, Unknown: j.Unknown, Reason: j.Reason, Field: j.Field, Correlation: j.Correlation,
+		Verification: j.Verification,
 	}
 }
