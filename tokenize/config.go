@@ -84,6 +84,8 @@ type Config struct {
 	Masking card.Mask `json:"masking"`
 	// RequireExpiry refuses cards without an expiry.
 	RequireExpiry bool `json:"requireExpiry"`
+	// SchemeTokens allows scheme tokens to be attached.
+	SchemeTokens bool `json:"schemeTokens,omitempty"`
 }
 
 // testPrefix begins the IDs of test twins, which no repository of its own has.

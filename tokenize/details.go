@@ -89,7 +89,8 @@ type Details struct {
 	Scheme        card.Scheme
 	LocalBrand    card.LocalBrand // 0 where none is known
 	Funding       card.Funding
-	BIN           string // 8 digits of a 16-digit card, else 6
+	SchemeStatus  SchemeStatus // of the scheme token, 0 where there is none
+	BIN           string       // 8 digits of a 16-digit card, else 6
 	LastFour      string
 	Masked        string // as the repository's configuration says
 	Expiry        card.Expiry
@@ -121,7 +122,7 @@ func (r *Repository) details(row *store.Row) Details {
 	d.BIN, d.LastFour = row.BIN, row.LastFour
 	d.Expiry, d.TokenExpiry = expiryOf(row.Expiry), lastDay(row.Expires)
 	d.Created, d.Updated, d.LastUsed = moment(row.Created), moment(row.Updated), moment(row.LastUsed)
-	d.UpdatedBy = row.UpdatedBy
+	d.UpdatedBy, d.SchemeStatus = row.UpdatedBy, SchemeStatus(row.Scheme.Status)
 	var masked [card.MaxLen]byte
 	d.Masked = string(r.appendMasked(masked[:0], row))
 	return d

@@ -132,6 +132,13 @@ var (
 	// ErrVerification: acquirer verification did not pass the card; Error.Verified
 	// has its result.
 	ErrVerification = errors.New("tokenize: acquirer verification did not pass the card")
+	// ErrRequestor: another merchant is the scheme token's requestor.
+	ErrRequestor = errors.New("tokenize: another merchant is the requestor")
+	// ErrSchemeNotFound: the token has no scheme token. ErrSchemeDeleted: it had.
+	ErrSchemeNotFound = errors.New("tokenize: no scheme token")
+	ErrSchemeDeleted  = errors.New("tokenize: scheme token was deleted")
+	// ErrSchemeRefused is what a [TokenService] returns that refuses an action.
+	ErrSchemeRefused = errors.New("tokenize: token service refuses the action")
 	// ErrConfig: a configuration contradicts the stored one.
 	ErrConfig = errors.New("tokenize: configuration contradicts the stored one")
 )

@@ -100,6 +100,9 @@ func (b *batch) update(ctx context.Context, i int, row store.Row) error {
 	}
 	if newNumber || q.Card.Holder != "" || q.Card.Email != "" || q.Clear.of(&row) {
 		row.Sealed = slices.Clone(row.Sealed)
+		if newNumber {
+			dropScheme(&row) // it was the old number's
+		}
 		change := card.Details{Holder: q.Card.Holder, Email: q.Card.Email}
 		if newNumber {
 			change.Number = q.Card.Number

@@ -111,14 +111,7 @@ func (r *Repository) Reveal(ctx context.Context, c Caller, token, reason string)
 // its own result; an error means that nothing was given out.
 func (r *Repository) RevealBatch(ctx context.Context, c Caller, tokens []string, reason string) ([]Revealed, error) {
 	now := time.Now()
-	err := r.admit(ctx, &c, rules[opReveal].needs, now)
-	switch {
-	case err != nil:
-	case reason == "":
-		err = invalid("reason", Missing, "is needed")
-	case !isPrintable(reason, 255):
-		err = invalid("reason", Invalid, "must be 1 to 255 bytes of printable ASCII and name no card number")
-	}
+	err := r.mayReveal(ctx, &c, reason, now)
 	if err != nil {
 		if err := r.v.record(ctx, failed(r.event(rules[opReveal].action, &c), err)); err != nil {
 			return nil, err
@@ -147,6 +140,19 @@ func (r *Repository) RevealBatch(ctx context.Context, c Caller, tokens []string,
 	}
 	r.noteUse(ctx, rows, out, now)
 	return out, nil
+}
+
+// mayReveal is what every call needs that gives a number out.
+func (r *Repository) mayReveal(ctx context.Context, c *Caller, reason string, now time.Time) error {
+	switch err := r.admit(ctx, c, rules[opReveal].needs, now); {
+	case err != nil:
+		return err
+	case reason == "":
+		return invalid("reason", Missing, "is needed")
+	case !isPrintable(reason, 255):
+		return invalid("reason", Invalid, "must be 1 to 255 bytes of printable ASCII and name no card number")
+	}
+	return nil
 }
 
 // rows fetches many rows; what cannot be a token is not asked for.

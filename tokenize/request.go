@@ -44,7 +44,9 @@ type SaveRequest struct {
 	Brand string
 	// Verification stands in for the repository's own where it is not 0. A request
 	// without a number is not verified.
-	Verification  Verification
+	Verification Verification
+	// External asks for another service's token, which is Unsupported.
+	External      ExternalType
 	CorrelationID string // up to 255 bytes of printable ASCII, echoed
 
 	update bool // made by Update: the token must exist
@@ -92,6 +94,9 @@ func (r *Repository) prepare(ctx context.Context, l *lookup, q *SaveRequest, p *
 	}
 	if len(q.IdempotencyKey) > 255 {
 		return invalid("idempotencyKey", Invalid, "must be at most 255 bytes")
+	}
+	if q.External > InternalToken {
+		return invalid("externalType", Unsupported, "is not made here")
 	}
 	p.hasNumber = !q.Card.Number.IsZero()
 	if err := r.checkAcquirer(q, p); err != nil {

@@ -40,8 +40,10 @@ type Options struct {
 	// Verifier is asked where verification is [Acquirer]. Without one a repository
 	// cannot be configured so, and a request that asks for it is refused.
 	Verifier Verifier
-	// ServiceTimeout is how long a save waits for room for a call of Verifier, and
-	// then how long for its answer. 0 is 30 seconds.
+	// TokenService carries out actions on scheme tokens; without one there are none.
+	TokenService TokenService
+	// ServiceTimeout is how long is waited for room for a call of Verifier or
+	// TokenService, and then for its answer. 0 is 30 seconds.
 	ServiceTimeout time.Duration
 	// ServiceCalls is how many such calls this vault makes at once, at most, over
 	// all its repositories and callers. 0 is 32.

@@ -60,6 +60,12 @@ const (
 	Assign   Action = "assign-merchant"
 	// Reindex: the index key was replaced.
 	Reindex Action = "reindex"
+
+	SetScheme      Action = "set-scheme-token"
+	ActivateScheme Action = "activate-scheme-token"
+	SuspendScheme  Action = "suspend-scheme-token"
+	DeleteScheme   Action = "delete-scheme-token"
+	RevealScheme   Action = "reveal-scheme-token"
 )
 
 // Outcome is how it ended.
