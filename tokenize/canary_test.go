@@ -153,8 +153,11 @@ func carriers(t testing.TB) (open, wrapped map[string]any) {
 		"wrapped Error": fmt.Errorf("saving %v: %w", q, refused),
 		"Event":         audit.Event{Token: d.Token}, "events": w.sink.take(),
 		"Binding": seal.Binding{}, "Field": seal.PAN,
-		"slices": []any{[]tokenize.SaveRequest{q}, []*tokenize.SaveRequest{&q}, out, res},
-		"maps":   map[string]any{"a": q, "b": map[int]tokenize.Revealed{1: rev}, "c": &rev},
+		"VerifyRequest":       tokenize.VerifyRequest{Card: q.Card, CorrelationID: "c-1"},
+		"SchemeTokenRequest":  tokenize.SchemeTokenRequest{Caller: me, Token: d.Token, Number: q.Card.Number},
+		"SchemeActionRequest": tokenize.SchemeActionRequest{Action: tokenize.SuspendScheme, Number: q.Card.Number, Token: d.Token},
+		"slices":              []any{[]tokenize.SaveRequest{q}, []*tokenize.SaveRequest{&q}, out, res},
+		"maps":                map[string]any{"a": q, "b": map[int]tokenize.Revealed{1: rev}, "c": &rev},
 	}
 	wrapped = map[string]any{
 		"Repository": r, "Vault": w.vault, "Sealer": seal.New(w.keys, "s"), "*Repository deref": anything{v: r},
@@ -234,7 +237,8 @@ func TestNoPanicPrintsACard(t *testing.T) {
 		}
 		panic(wrapped[name])
 	}
-	for _, name := range []string{"SaveRequest", "*SaveRequest", "Revealed", "Error", "wrapped Error", "typed", "Repository"} {
+	for _, name := range []string{"SaveRequest", "*SaveRequest", "Revealed", "Error", "wrapped Error", "typed", "Repository",
+		"VerifyRequest", "SchemeTokenRequest", "SchemeActionRequest"} {
 		noCanary(t, name, func() string {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestNoPanicPrintsACard$")
 			cmd.Env = append(os.Environ(), env+"="+name, "GOTRACEBACK=all")

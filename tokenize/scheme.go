@@ -96,6 +96,7 @@ func (s *schemeChange) write(ctx context.Context, plan func(row *store.Row) erro
 	if s.caller.Merchant == "" {
 		return none, invalid("merchant", Missing, "is needed: it is the scheme token's requestor")
 	}
+	fenced := 0
 	for range maxSchemeRounds {
 		row, err := r.row(ctx, s.token)
 		if err == nil {
@@ -130,6 +131,9 @@ func (s *schemeChange) write(ctx context.Context, plan func(row *store.Row) erro
 		case store.Written:
 			return row, nil
 		case store.Fenced:
+			if fenced++; fenced == maxFenced {
+				return none, errFenced()
+			}
 			r.v.forgetFence(out[0].Key)
 			r.sealer.Refresh()
 		}
