@@ -33,7 +33,7 @@ func (n named) onto(d *card.BINDetails) error {
 	case n.brand == 0:
 		return nil
 	case n.brand != card.BrandLocalOnly:
-		if !unknown && n.brand != d.Brand && (n.brand.Scheme() != d.Scheme || d.Brand == card.BrandLocalOnly) {
+		if !unknown && n.brand != d.Brand && n.brand.Scheme() != d.Scheme {
 			return contradicts()
 		}
 		d.Brand, d.Scheme = n.brand, n.brand.Scheme()

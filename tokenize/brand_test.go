@@ -171,3 +171,22 @@ func TestBINDetails(t *testing.T) {
 	_, err = r.BINDetails(t.Context(), me, d.Token)
 	fails(t, err, tokenize.RequestRejected, "token", tokenize.ErrTokenDeleted)
 }
+
+func TestExternalTypes(t *testing.T) {
+	w := inMemory(t)
+	r := w.repo(tokenize.UUID, tokenize.UniqueCard)
+	for _, name := range []string{"INTERNAL", "CHASE", "TAVE"} {
+		q := req(t, visa)
+		require.NoError(t, q.External.UnmarshalText([]byte(name)))
+		require.Equal(t, name, q.External.String())
+		_, err := r.Save(t.Context(), q)
+		if name == "INTERNAL" {
+			require.NoError(t, err)
+			continue
+		}
+		require.Equal(t, tokenize.Unsupported, fails(t, err, tokenize.InvalidRequest, "externalType", nil).Kind)
+	}
+	var e tokenize.ExternalType
+	fails(t, e.UnmarshalText([]byte("OTHER")), tokenize.InvalidRequest, "externalType", nil)
+	require.Len(t, w.dump(r), 1)
+}

@@ -270,3 +270,49 @@ func TestNames(t *testing.T) {
 	}
 	require.Equal(t, "NONE", tokenize.FieldKind(0).String())
 }
+
+// Names of the published interfaces, both ways, and what is stored of a status.
+func TestSchemeNames(t *testing.T) {
+	for i, name := range []string{"VALID", "ACTIVE", "SUSPENDED", "DELETED"} {
+		var s tokenize.SchemeStatus
+		require.NoError(t, s.UnmarshalText([]byte(name)))
+		require.Equal(t, tokenize.SchemeStatus(i+1), s)
+		text, err := s.MarshalText()
+		require.NoError(t, err)
+		require.Equal(t, name, string(text))
+	}
+	for i, name := range []string{"ACTIVATE", "SUSPEND", "DELETE"} {
+		var a tokenize.SchemeAction
+		require.NoError(t, a.UnmarshalText([]byte(name)))
+		require.Equal(t, tokenize.SchemeAction(i+1), a)
+		text, err := a.MarshalText()
+		require.NoError(t, err)
+		require.Equal(t, name, string(text))
+	}
+	var s tokenize.SchemeStatus
+	fails(t, s.UnmarshalText([]byte("valid")), tokenize.InvalidRequest, "schemeStatus", nil)
+	var a tokenize.SchemeAction
+	fails(t, a.UnmarshalText([]byte("")), tokenize.InvalidRequest, "schemeAction", nil)
+	require.Equal(t, "INVALID", tokenize.SchemeAction(9).String())
+}
+
+// A repository that an earlier version made is the one of the same configuration.
+func TestConfigOfEarlierVersions(t *testing.T) {
+	stores(t, func(t *testing.T, w *world) {
+		const stored = `{"id":"OLD","generation":"UUID","management":"UNIQUE_CARD","verification":"BASIC","masking":"6.4","requireExpiry":false}`
+		_, err := w.db.Cards().CreateRepository(t.Context(), store.Repository{
+			Scope: store.ScopeID{1}, Name: "OLD", Config: []byte(stored)})
+		require.NoError(t, err)
+		c := tokenize.Config{ID: "OLD", Generation: tokenize.UUID, Management: tokenize.UniqueCard}
+		r, err := w.vault.EnsureRepository(t.Context(), c)
+		require.NoError(t, err)
+		require.False(t, r.Config().SchemeTokens)
+		c.SchemeTokens = true
+		_, err = w.vault.EnsureRepository(t.Context(), c)
+		fails(t, err, tokenize.RequestRejected, "repository", tokenize.ErrConfig)
+		c.ID = "NEW"
+		r, err = w.vault.EnsureRepository(t.Context(), c)
+		require.NoError(t, err)
+		require.True(t, w.other(r).Config().SchemeTokens)
+	})
+}

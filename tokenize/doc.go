@@ -15,7 +15,8 @@
 // # What is stored
 //
 // In clear: token, BIN, last four, brand, expiry, states and times, so that a Get
-// makes no KMS call. Sealed: the card number, the holder and the e-mail. A card is found by
+// makes no KMS call. Sealed: the card number, the holder, the e-mail and a
+// scheme token's number. Security codes are handed to the [Verifier] at most. A card is found by
 // its number through a blind index, an HMAC under a key of its own (PCI DSS
 // 3.5.1.1). No unkeyed digest of any input is stored.
 //
@@ -32,6 +33,14 @@
 // A merchant uses the one repository it was assigned to ([Vault.AssignMerchant]).
 // Every repository has a twin for tests, with a scope and keys of its own
 // ([Options.TestKeys]), that test merchants use and no others.
+//
+// # Services of the embedder's
+//
+// [Options] takes what only the embedding service has: a [Verifier] that asks an
+// acquirer before a card is stored, a [TokenService] that carries out actions on
+// scheme tokens, a card.BINTable that knows issuers. The first two are called
+// outside any transaction, with a deadline, so many at once at most. A card that the
+// acquirer does not pass is not stored; [Error.Verified] says why.
 //
 // # Promises
 //

@@ -58,9 +58,8 @@ func (q *SchemeTokenRequest) check() error {
 	if q.Status > SchemeDeleted {
 		return invalid("schemeStatus", Invalid, "is not a known status")
 	}
-	// A card number is alphanumeric too.
 	if !isPrintable(q.PAR, maxPAR) || slices.ContainsFunc([]byte(q.PAR), func(c byte) bool { return !isAlphanumeric(c) }) {
-		return invalid("PAR", Invalid, "must be 1 to 50 of 0-9 a-z A-Z and name no card number")
+		return invalid("paymentAccountReference", Invalid, "must be 1 to 50 of 0-9 a-z A-Z and name no card number")
 	}
 	return nil
 }
