@@ -48,11 +48,15 @@ func (r *Repository) rangeOf(row *store.Row) card.BINDetails {
 	return d
 }
 
+// minTableBIN is the shortest BIN that a table is asked about: shorter ones stand
+// for thousands of ranges.
+const minTableBIN = 6
+
 // tableOf asks the table about every eight digits that a row's BIN may stand for.
 func (r *Repository) tableOf(row *store.Row) card.BINDetails {
 	var d card.BINDetails
 	var p card.Prefix
-	if n := copy(p[:], row.BIN); n >= 6 {
+	if n := copy(p[:], row.BIN); n >= minTableBIN {
 		for i := n; i < len(p); i++ {
 			p[i] = '0'
 		}

@@ -62,7 +62,9 @@ func contradicts() *Error {
 func (r *Repository) rename(row *store.Row, p *prepared) (bool, error) {
 	d := p.bins
 	if !p.hasNumber {
-		d = r.tableOf(row)
+		if d = r.tableOf(row); len(row.BIN) < minTableBIN {
+			d = r.rangeOf(row) // too short to ask a table: what the row has stands for it
+		}
 		if err := p.named.onto(&d); err != nil {
 			return false, err
 		}

@@ -41,6 +41,9 @@ func TestNamedBrand(t *testing.T) {
 		{maestro, "MASTERCARD", card.BrandMastercard, none}, // one scheme, shared ranges
 		{master, "MAESTRO", card.BrandMaestro, none},
 		{master, "VISA", refused, none},
+		{visa13, "VISA", card.BrandVisa, none}, // a row has five digits of it
+		{visa13, "CB", card.BrandVisa, card.LocalCarteBancaire},
+		{visa13, "MASTERCARD", refused, none},
 		{elo, "", card.BrandLocalOnly, card.LocalElo},
 		{elo, "ELO", card.BrandLocalOnly, card.LocalElo},
 		{elo, "LOCAL", card.BrandLocalOnly, card.LocalElo},
