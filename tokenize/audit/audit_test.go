@@ -44,7 +44,7 @@ func TestLog(t *testing.T) {
 		"action": "reveal", "outcome": "refused", "repository": "SHOP", "merchant": "M1", "owner": "clerk",
 		"token": "tok", "unknownToken": full.Unknown, "reason": "dispute", "field": "token", "correlation": "c-1",
 		"verification": "EXTERNAL_VERIFICATION_DECLINED",
-		"at": "2030-01-02T03:04:05.006Z",
+		"at":           "2030-01-02T03:04:05.006Z",
 	}, read(lines[0]))
 	require.Equal(t, map[string]any{
 		"action": "save", "outcome": "created", "token": "a \"quoted\"\nline", "at": "2030-01-02T03:04:05.006Z",
