@@ -38,11 +38,23 @@ func exampleServices(ctx context.Context) (*tokenize.Repository, func() error) {
 		Verifier: bank{}, TokenService: network{},
 		BINTable: card.FirstOf(issuers{"411111": {Issuer: "First Bank", Country: "NLD", Funding: card.FundingDebit}}, card.BuiltinTable{}),
 	}))
-	return must(v.EnsureRepository(ctx, tokenize.Config{
+	repo := must(v.EnsureRepository(ctx, tokenize.Config{
 		ID: "SHOP", Generation: tokenize.MerchantProvided, Management: tokenize.UniqueCard,
 		Verification: tokenize.Acquirer, SchemeTokens: true,
-	})), m.Close
+	}))
+	for _, c := range []tokenize.Caller{shop, neighbourShop} {
+		if err := v.AssignMerchant(ctx, c.Merchant, repo.Config().ID); err != nil {
+			panic(err)
+		}
+	}
+	return repo, m.Close
 }
+
+// Two merchants of that repository.
+var (
+	shop          = tokenize.Caller{Merchant: "M1", Permissions: tokenize.MayAll}
+	neighbourShop = tokenize.Caller{Merchant: "M2", Permissions: tokenize.MayAll}
+)
 
 func ExampleVerifier() {
 	ctx := context.Background()
@@ -80,16 +92,15 @@ func ExampleRepository_SetSchemeToken() {
 	repo, done := exampleServices(ctx)
 	defer done()
 	must(repo.Save(ctx, tokenize.SaveRequest{
-		Caller: clerk, Token: "one", Card: card.Details{Number: must(card.ParsePAN("4111111111111111"))},
+		Caller: shop, Token: "one", Card: card.Details{Number: must(card.ParsePAN("4111111111111111"))},
 	}))
 	must(repo.SetSchemeToken(ctx, tokenize.SchemeTokenRequest{
-		Caller: clerk, Token: "one", Number: must(card.ParsePAN("4242424242424242")),
+		Caller: shop, Token: "one", Number: must(card.ParsePAN("4242424242424242")),
 		Expiry: must(card.NewExpiry(12, 2030)), PAR: "5001A1BCDEFGHIJKLMNOPQRSTUVWX",
 	}))
-	s := must(repo.SchemeToken(ctx, clerk, "one"))
+	s := must(repo.SchemeToken(ctx, shop, "one"))
 	fmt.Println(s.Status, s.Expiry, s.PAR)
-	other := tokenize.Caller{Merchant: "M2", Permissions: tokenize.MayAll}
-	fmt.Println(must(repo.SchemeToken(ctx, other, "one")))
+	fmt.Println(must(repo.SchemeToken(ctx, neighbourShop, "one")))
 	// Output:
 	// VALID 1230 5001A1BCDEFGHIJKLMNOPQRSTUVWX
 	// {VALID  }
@@ -100,14 +111,14 @@ func ExampleRepository_ActOnSchemeToken() {
 	repo, done := exampleServices(ctx)
 	defer done()
 	must(repo.Save(ctx, tokenize.SaveRequest{
-		Caller: clerk, Token: "one", Card: card.Details{Number: must(card.ParsePAN("4111111111111111"))},
+		Caller: shop, Token: "one", Card: card.Details{Number: must(card.ParsePAN("4111111111111111"))},
 	}))
 	must(repo.SetSchemeToken(ctx, tokenize.SchemeTokenRequest{
-		Caller: clerk, Token: "one", Number: must(card.ParsePAN("4242424242424242")),
+		Caller: shop, Token: "one", Number: must(card.ParsePAN("4242424242424242")),
 	}))
-	s := must(repo.ActOnSchemeToken(ctx, clerk, "one", tokenize.SuspendScheme))
+	s := must(repo.ActOnSchemeToken(ctx, shop, "one", tokenize.SuspendScheme))
 	fmt.Println(s.Status)
-	_, err := repo.RevealSchemeToken(ctx, clerk, "one", "payment")
+	_, err := repo.RevealSchemeToken(ctx, shop, "one", "payment")
 	fmt.Println(err)
 	// Output:
 	// told to SUSPEND 424242xxxxxx4242
@@ -120,11 +131,11 @@ func ExampleRepository_RevealSchemeToken() {
 	repo, done := exampleServices(ctx)
 	defer done()
 	must(repo.Save(ctx, tokenize.SaveRequest{
-		Caller: clerk, Token: "one", Card: card.Details{Number: must(card.ParsePAN("4111111111111111"))},
+		Caller: shop, Token: "one", Card: card.Details{Number: must(card.ParsePAN("4111111111111111"))},
 	}))
 	network := must(card.ParsePAN("4242424242424242"))
-	must(repo.SetSchemeToken(ctx, tokenize.SchemeTokenRequest{Caller: clerk, Token: "one", Number: network}))
-	got := must(repo.RevealSchemeToken(ctx, clerk, "one", "payment"))
+	must(repo.SetSchemeToken(ctx, tokenize.SchemeTokenRequest{Caller: shop, Token: "one", Number: network}))
+	got := must(repo.RevealSchemeToken(ctx, shop, "one", "payment"))
 	fmt.Println(got, got.Equal(network))
 	// Output: 424242xxxxxx4242 true
 }

@@ -27,7 +27,14 @@ var (
 	nobody    = tokenize.Caller{Owner: "clerk", Permissions: tokenize.MayAll}
 )
 
-func schemes(c *tokenize.Config) { c.ID, c.SchemeTokens = c.ID+"-NT", true }
+// schemes is a repository with scheme tokens that both merchants belong to.
+func (w *world) schemes() *tokenize.Repository {
+	w.Helper()
+	r := w.repo(tokenize.UUID, tokenize.UniqueCard, func(c *tokenize.Config) { c.ID, c.SchemeTokens = c.ID+"-NT", true })
+	w.merchant(r, requestor.Merchant)
+	w.merchant(r, neighbour.Merchant)
+	return r
+}
 
 func attach(t testing.TB, token, digits string) tokenize.SchemeTokenRequest {
 	t.Helper()
@@ -54,7 +61,7 @@ func (w *world) network(r *tokenize.Repository, token string) string {
 
 func TestSchemeToken(t *testing.T) {
 	stores(t, func(t *testing.T, w *world) {
-		r := w.repo(tokenize.UUID, tokenize.UniqueCard, schemes)
+		r := w.schemes()
 		d := w.save(r, req(t, visa))
 		require.Zero(t, d.SchemeStatus)
 		_, err := r.SchemeToken(t.Context(), requestor, d.Token)
@@ -121,7 +128,7 @@ func TestSchemeToken(t *testing.T) {
 
 func TestSchemeRefused(t *testing.T) {
 	w := newWorld(t, memory.New(), &tokenize.Options{TokenService: &tokenService{}})
-	r := w.repo(tokenize.UUID, tokenize.UniqueCard, schemes)
+	r := w.schemes()
 	d := w.save(r, req(t, visa))
 	before := w.dump(r)
 	for name, c := range map[string]struct {
@@ -167,6 +174,7 @@ func TestSchemeRefused(t *testing.T) {
 
 	// A repository that does not allow them.
 	plain := w.repo(tokenize.UUID, tokenize.UniqueCard)
+	w.merchant(plain, requestor.Merchant)
 	d = w.save(plain, req(t, visa))
 	_, err = plain.SetSchemeToken(t.Context(), attach(t, d.Token, netToken))
 	require.Equal(t, tokenize.Unsupported, fails(t, err, tokenize.InvalidRequest, "schemeToken", nil).Kind)

@@ -59,7 +59,7 @@ func (s *tokenService) last() tokenize.SchemeAction {
 func acting(t *testing.T, w *world) (*world, *tokenService, *tokenize.Repository, string) {
 	s := &tokenService{}
 	w = newWorld(t, w.db, &tokenize.Options{TokenService: s, ServiceTimeout: 5 * time.Second})
-	r := w.repo(tokenize.UUID, tokenize.UniqueCard, schemes)
+	r := w.schemes()
 	d := w.save(r, req(t, visa))
 	w.set(r, attach(t, d.Token, netToken))
 	w.sink.take()

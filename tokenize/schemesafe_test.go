@@ -18,7 +18,7 @@ import (
 func TestSchemeRoles(t *testing.T) {
 	service := &tokenService{}
 	w := newWorld(t, memory.New(), &tokenize.Options{TokenService: service})
-	r := w.repo(tokenize.UUID, tokenize.UniqueCard, schemes)
+	r := w.schemes()
 	d := w.save(r, req(t, visa))
 	w.set(r, attach(t, d.Token, netToken))
 	for _, c := range []tokenize.Caller{neighbour, nobody} {
@@ -72,7 +72,7 @@ func TestSchemeRoles(t *testing.T) {
 // Whoever can write to the store moves sealed values about.
 func TestTamperedSchemeToken(t *testing.T) {
 	stores(t, func(t *testing.T, w *world) {
-		r := w.repo(tokenize.UUID, tokenize.UniqueCard, schemes)
+		r := w.schemes()
 		theirs := w.save(r, req(t, master)).Token
 		w.set(r, attach(t, theirs, netToken2))
 		other := w.row(r, theirs)
@@ -112,7 +112,7 @@ func TestTamperedSchemeToken(t *testing.T) {
 // What is recorded, and that nothing is given out without.
 func TestSchemeEvents(t *testing.T) {
 	w := newWorld(t, memory.New(), &tokenize.Options{TokenService: &tokenService{}})
-	r := w.repo(tokenize.UUID, tokenize.UniqueCard, schemes)
+	r := w.schemes()
 	d := w.save(r, req(t, visa))
 	w.sink.take()
 	w.set(r, attach(t, d.Token, netToken))
@@ -159,7 +159,7 @@ func TestSchemeEvents(t *testing.T) {
 // A closed data key seals no scheme token either; its successor does.
 func TestSchemeTokenBehindAFence(t *testing.T) {
 	stores(t, func(t *testing.T, w *world) {
-		r := w.repo(tokenize.UUID, tokenize.UniqueCard, schemes)
+		r := w.schemes()
 		old := w.save(r, req(t, visa)).Token
 		key, ok := envelope.StoredKeyID(w.row(r, old).Sealed[0].Record)
 		require.True(t, ok)

@@ -76,7 +76,9 @@ func full(t testing.TB, digits, code string) tokenize.SaveRequest {
 func TestVerifierIsTold(t *testing.T) {
 	verifying(t, func(t *testing.T, w *world, a *acquirer) {
 		r := w.repo(tokenize.UUID, tokenize.UniqueCard, verifyAcquirer)
-		d := w.save(r, full(t, visa, "123"))
+		q := full(t, visa, "123")
+		q.Caller = w.merchant(r, "SHOP1")
+		d := w.save(r, q)
 		require.Equal(t, tokenize.Created, d.Outcome)
 		require.Equal(t, tokenize.ExternalSuccessful, d.Verified)
 		asked := a.take()
@@ -108,7 +110,7 @@ func TestVerifierIsTold(t *testing.T) {
 		require.Len(t, a.take(), 1)
 
 		// The request's own strategy stands in for the repository's, both ways.
-		q := req(t, visa)
+		q = req(t, visa)
 		q.Verification = tokenize.None
 		w.save(r, q)
 		require.Empty(t, a.take())
