@@ -52,7 +52,10 @@ func end(pid int, started uint64) error {
 	for _, s := range []struct {
 		signal   syscall.Signal
 		patience time.Duration
-	}{{syscall.SIGTERM, 5 * time.Second}, {syscall.SIGKILL, 5 * time.Second}} {
+	}{
+		// PostgreSQL waits for its clients to go after the first, and ends at the second.
+		{syscall.SIGTERM, time.Second}, {syscall.SIGINT, 5 * time.Second}, {syscall.SIGKILL, 5 * time.Second},
+	} {
 		if !alive(pid, started) {
 			return nil
 		}

@@ -28,7 +28,7 @@ type command struct {
 	env  []string
 }
 
-var names = []string{kmstest.OpenBao, kmstest.LocalStack, kmstest.Moto, kmstest.GCPKMS}
+var names = []string{kmstest.OpenBao, kmstest.LocalStack, kmstest.Moto, kmstest.GCPKMS, kmstest.Postgres}
 
 func lookUp(name string) (server, error) {
 	switch name {
@@ -40,6 +40,8 @@ func lookUp(name string) (server, error) {
 		return moto{}, nil
 	case kmstest.GCPKMS:
 		return google{}, nil
+	case kmstest.Postgres:
+		return postgres{}, nil
 	}
 	return nil, fmt.Errorf("there is no server %q; there are %s", name, strings.Join(names, ", "))
 }

@@ -1,5 +1,5 @@
-// Package kmstest gives tests the KMS servers that the tool in testservers runs
-// on loopback.
+// Package kmstest gives tests the servers that the tool in testservers runs on
+// loopback: KMS, and PostgreSQL.
 package kmstest
 
 import (
@@ -18,12 +18,13 @@ const (
 	LocalStack = "localstack"
 	Moto       = "moto"
 	GCPKMS     = "gcpkms"
+	Postgres   = "postgres" // no KMS, but run by the same tool
 )
 
 // Server is a server that runs on loopback.
 type Server struct {
 	PID    int    `json:"pid"`
-	URL    string `json:"url"`              // http://127.0.0.1:PORT; gRPC without TLS for gcpkms
+	URL    string `json:"url"`              // http://127.0.0.1:PORT; gRPC without TLS for gcpkms; postgres:// with an administrator's password
 	TLSURL string `json:"tlsURL,omitempty"` // the same server behind TLS, where it has that
 	CAFile string `json:"caFile,omitempty"` // the certificate to trust for TLSURL
 	Token  string `json:"token,omitempty"`  // an administrator's, for openbao
@@ -57,7 +58,7 @@ func Folder() (string, error) {
 // to start it. Under CI a missing server fails the test.
 func Need(t testing.TB, name string) Server {
 	t.Helper()
-	s, err := find(name)
+	s, err := Find(name)
 	if err == nil {
 		return s
 	}
@@ -68,7 +69,8 @@ func Need(t testing.TB, name string) Server {
 	return Server{}
 }
 
-func find(name string) (Server, error) {
+// Find returns a server that runs.
+func Find(name string) (Server, error) {
 	state, err := readState()
 	if err != nil {
 		return Server{}, err
