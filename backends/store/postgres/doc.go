@@ -1,0 +1,50 @@
+// Package postgres keeps data keys and cards in PostgreSQL, for a vault that has
+// outgrown one machine: any number of processes on any number of machines share
+// it, and what one wrote every other sees.
+//
+// When not to use it: for codes that must leave no copy behind (a database's log
+// and replicas keep what was deleted), or where a file on one machine does (package
+// bolt).
+//
+// A call that returned without error is as durable as the database makes a commit:
+// synchronous_commit must not be off, and what a failover to an asynchronous replica
+// loses is lost here too. Do not read from replicas: a key that was closed or a
+// token that was deleted would still be there.
+//
+// The tables lie in a schema of their own. Package migrate makes them and documents
+// the grants for three roles; this package only checks them. Times, states, BIN and
+// last four are columns that may be queried; sealed values and index values are
+// bytes. Rows of cards, keys and fences are never deleted; remembered calls are,
+// some with each few hundred new ones, a day after their time. Text is compared byte
+// for byte (COLLATE "C"), is UTF-8 and holds no zero byte.
+//
+// A Write of new tokens takes one round trip and one for the commit; any other takes
+// one more. Uniqueness is decided by primary keys: a transaction that loses to one
+// which it could not see yet is taken back and run again. Transactions that the
+// database rolls back (serialization failures, deadlocks) are run again too, as are
+// those whose connection was lost before the commit was sent. Where the answer to a
+// commit is lost the error is [store.ErrOutcomeUnknown]. Transactions are READ
+// COMMITTED whatever the database's default, and hold locks in one order for
+// everybody.
+//
+// Closing a fence and raising a repository's epoch wait for the writes that are under
+// way and keep new ones waiting so long. A write of many rows should therefore be
+// bounded by a context with a deadline.
+//
+// Errors carry the server's code and message, never its details, which may quote
+// rows. The server's own log may do so too: leave log_parameter_max_length and
+// log_parameter_max_length_on_error at 0 if statements are logged, and
+// log_error_verbosity at terse.
+//
+// Limits: as in package store; a row's sealed values are under at most 128 data keys.
+// A pool of one connection is enough; a proxy that pools transactions will do, with
+// pgx's QueryExecModeExec or one that keeps prepared statements.
+//
+// What was run is PostgreSQL 15. The statements were written to be taken by
+// CockroachDB and YugabyteDB as well, where LOCK TABLE is left out and their
+// serializable transactions do what it is for; nothing was run on either.
+//
+// What is promised to stay: what a released version of this package stored, every
+// later one reads, after the migrations. Tables of a newer version are refused with
+// [store.ErrNewer]. Both stores are safe for concurrent use.
+package postgres

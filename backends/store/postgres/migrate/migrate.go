@@ -1,0 +1,173 @@
+// Package migrate makes and brings up to date the tables of package postgres. It
+// is apart from it so that a service, which only checks them, neither links this
+// nor has the rights it needs.
+//
+// Migrations are SQL files with ascending numbers, run by
+// github.com/pressly/goose, each in a transaction of its own together with the
+// note that it was run: it is there whole or not at all. An advisory lock keeps two
+// migrators apart. There is no way down: what a newer version stored, an older one
+// could misread.
+//
+// Use a role that owns the schema; [Roles] has the statements for that one, for a
+// service and for an auditor. The connection must be a session of its own, not one
+// of a proxy that pools transactions.
+package migrate
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"github.com/cardseal/cardseal/backends/store/postgres"
+	"github.com/cardseal/cardseal/tokenize/store"
+)
+
+//go:embed sql/*.sql
+var files embed.FS
+
+//go:embed roles.sql
+var roles string
+
+// Roles is SQL for a database administrator: roles for whoever migrates, for a
+// service and for an auditor, and what each may do in the schema cardseal. It can
+// be run again, and has to be after a migration that makes tables.
+func Roles() string { return roles }
+
+// Migration is one step.
+type Migration struct {
+	Version int64
+	Name    string // of its file
+	Applied bool
+}
+
+// Up runs the migrations that are missing in a schema, which it makes if need be;
+// "" is [postgres.DefaultSchema]. It returns what it ran. It fails with
+// [store.ErrNewer] on tables of a newer version, which it leaves alone.
+func Up(ctx context.Context, config *pgx.ConnConfig, schema string) (done []Migration, err error) {
+	schema = orDefault(schema)
+	quoted := pgx.Identifier{schema}.Sanitize()
+	config = config.Copy()
+	config.RuntimeParams["search_path"] = quoted
+	db := stdlib.OpenDB(*config)
+	defer db.Close()
+	if err := makeSchema(ctx, db, schema, quoted); err != nil {
+		return nil, err
+	}
+	p, err := provider(db)
+	if err != nil {
+		return nil, err
+	}
+	version, err := p.GetDBVersion(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	if version > postgres.SchemaVersion {
+		return nil, newer(version)
+	}
+	results, err := p.Up(ctx)
+	if e, ok := errors.AsType[*goose.PartialError](err); ok {
+		results, err = e.Applied, e.Err
+	}
+	for _, r := range results {
+		done = append(done, Migration{r.Source.Version, path.Base(r.Source.Path), true})
+	}
+	if err != nil {
+		return done, fmt.Errorf("migrate: %w", err)
+	}
+	return done, nil
+}
+
+func provider(db *sql.DB) (*goose.Provider, error) {
+	steps, err := fs.Sub(files, "sql")
+	if err != nil {
+		return nil, err
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectPostgres, db, steps,
+		goose.WithTableName(postgres.VersionTable), goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
+}
+
+// Status lists the migrations that this version knows and which of them were run.
+// It changes nothing, and the right to read is enough. It fails with
+// [store.ErrNewer] on tables of a newer version.
+func Status(ctx context.Context, config *pgx.ConnConfig, schema string) ([]Migration, error) {
+	schema = orDefault(schema)
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	defer conn.Close(ctx)
+	table := pgx.Identifier{schema, postgres.VersionTable}.Sanitize()
+	rows, err := conn.Query(ctx, "SELECT version_id FROM "+table+" WHERE is_applied AND version_id > 0")
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	applied, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && (e.Code == "42P01" || e.Code == "3F000") {
+		applied, err = nil, nil // nothing was ever run
+	}
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	if slices.Max(append(applied, 0)) > postgres.SchemaVersion {
+		return nil, newer(slices.Max(applied))
+	}
+	return known(applied)
+}
+
+// known lists the embedded files, which goose names by number and underscore.
+func known(applied []int64) (list []Migration, err error) {
+	entries, err := files.ReadDir("sql")
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		number, _, _ := strings.Cut(e.Name(), "_")
+		version, err := strconv.ParseInt(number, 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, Migration{version, e.Name(), slices.Contains(applied, version)})
+	}
+	return list, nil
+}
+
+func orDefault(schema string) string {
+	if schema == "" {
+		return postgres.DefaultSchema
+	}
+	return schema
+}
+
+func newer(version int64) error {
+	return fmt.Errorf("migrate: %w: the schema is at version %d, this version knows up to %d", store.ErrNewer, version, postgres.SchemaVersion)
+}
+
+// makeSchema asks first: a role may be allowed to use a schema and not to make one.
+func makeSchema(ctx context.Context, db *sql.DB, schema, quoted string) error {
+	var there bool
+	err := db.QueryRowContext(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", schema).Scan(&there)
+	if err == nil && !there {
+		_, err = db.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+quoted)
+	}
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package postgres_test
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cardseal/cardseal/backends/store/postgres"
+	"github.com/cardseal/cardseal/backends/store/postgres/migrate"
+	"github.com/cardseal/cardseal/internal/pgtest"
+	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/keys/keystest"
+	"github.com/cardseal/cardseal/tokenize/store"
+	"github.com/cardseal/cardseal/tokenize/store/storetest"
+)
+
+// migrated is a database with the tables, copied for each test.
+var migrated = pgtest.Template{Prepare: func(ctx context.Context, url string) error {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return err
+	}
+	_, err = migrate.Up(ctx, config, "")
+	return err
+}}
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, &migrated)) }
+
+// open opens the store in a database.
+func open(t testing.TB, url string, change ...func(*pgxpool.Config)) *postgres.DB {
+	t.Helper()
+	db, err := postgres.Open(t.Context(), pgtest.Pool(t, url, change...), nil)
+	require.NoError(t, err)
+	return db
+}
+
+func TestCards(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Cards { return open(t, migrated.New(t)).Cards() })
+}
+
+func TestKeys(t *testing.T) {
+	keystest.RunStore(t, func(t *testing.T) keys.Store { return open(t, migrated.New(t)).Keys() })
+}
+
+func TestDurable(t *testing.T) {
+	storetest.RunDurable(t, func(t *testing.T) func() store.Cards {
+		url := migrated.New(t)
+		return func() store.Cards { return open(t, url).Cards() }
+	})
+	keystest.RunStoreDurable(t, func(t *testing.T) func() keys.Store {
+		url := migrated.New(t)
+		return func() keys.Store { return open(t, url).Keys() }
+	})
+}
+
+func TestClosed(t *testing.T) {
+	db := open(t, migrated.New(t))
+	require.NoError(t, db.Close())
+	storetest.RunClosed(t, db.Cards())
+	keystest.RunStoreClosed(t, db.Keys())
+	require.NoError(t, db.Close())
+}

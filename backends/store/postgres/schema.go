@@ -1,0 +1,190 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/cardseal/cardseal/tokenize/store"
+)
+
+// SchemaVersion is the number of the last migration that this version of the
+// package knows and needs.
+const SchemaVersion = 1
+
+// VersionTable is the table of a schema in which package migrate notes the
+// migrations that were run.
+const VersionTable = "cardseal_migrations"
+
+// ErrSchema is a database whose tables this version of the package cannot use.
+// The error's text says what is wrong and what to do.
+var ErrSchema = errors.New("postgres: the tables are not those of this version")
+
+// checkSchema reads the version of the tables and sees whether they are there.
+func (db *DB) checkSchema(ctx context.Context, schema string) error {
+	var version *int64
+	var server string
+	err := db.view(ctx, func(conn *pgxpool.Conn) error {
+		if err := conn.QueryRow(ctx, "SELECT version()").Scan(&server); err != nil {
+			return err
+		}
+		return conn.QueryRow(ctx, db.sql.schemaVersion).Scan(&version)
+	})
+	switch {
+	case isCode(err, "42P01", "3F000"):
+		return fmt.Errorf("%w: schema %q holds none of cardseal's; run the migrations (cardseal store migrate)", ErrSchema, schema)
+	case err != nil:
+		return err
+	case version == nil:
+		return fmt.Errorf("%w: in schema %q no migration was completed; run them (cardseal store migrate)", ErrSchema, schema)
+	case *version > SchemaVersion:
+		return fmt.Errorf("postgres: %w: schema %q is at version %d, this version knows up to %d", store.ErrNewer, schema, *version, SchemaVersion)
+	case *version < SchemaVersion:
+		return fmt.Errorf("%w: schema %q is at version %d, this version needs %d; run the migrations (cardseal store migrate)",
+			ErrSchema, schema, *version, SchemaVersion)
+	}
+	// CockroachDB and YugabyteDB speak the protocol and lack LOCK TABLE.
+	db.sql.lockTables = strings.HasPrefix(server, "PostgreSQL") && !strings.Contains(server, "-YB-")
+	err = db.view(ctx, func(conn *pgxpool.Conn) error {
+		b := &pgx.Batch{}
+		for _, probe := range db.sql.probes {
+			b.Queue(probe)
+		}
+		return conn.SendBatch(ctx, b).Close()
+	})
+	if isCode(err, "42P01", "42703", "3F000") {
+		return fmt.Errorf("%w: schema %q says version %d but lacks tables or columns of it: a migration was cut short, "+
+			"or somebody changed them; restore them before anything else", ErrSchema, schema, *version)
+	}
+	return err
+}
+
+func isCode(err error, codes ...string) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return false
+	}
+	for _, code := range codes {
+		if e.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+// statements is the SQL of this package for one schema.
+type statements struct {
+	lockTables bool // the server has LOCK TABLE
+
+	schemaVersion string
+	probes        []string
+
+	lockScopes, addScopes, lockFences, lockCards, lockCalls, holders, plainHolders                  string
+	insertCards, updateCards, insertUnique, insertPlain, deleteUnique, deletePlain                  string
+	putCalls, insertCalls, sweepCalls, putJob, job, endJob                                          string
+	get, byIndex, ordered, orderedFrom, scan, nextKeys, countKeys                                   string
+	openFence, closeFence, exclusiveFences                                                          string
+	repositoryByName, repositoryByScope, repositories, insertRepository, setEpoch, updateRepository string
+	putEpoch, exclusiveScopes, assignMerchant, merchantScope                                        string
+	dataKey, ring, insertRing, raiseRing, putDataKeys                                               string
+}
+
+func newStatements(schema string) statements {
+	q := pgx.Identifier{schema}.Sanitize() + "."
+	s := func(text string) string { return strings.ReplaceAll(text, "@", q) }
+	sets := make([]string, 0, 32)
+	for column := range strings.SplitSeq(cardColumns, ", ") {
+		if column != "scope" && column != "token" {
+			sets = append(sets, column+" = w."+column)
+		}
+	}
+	const fromValues = "FROM unnest($1::bytea[], $2::bytea[], $3::bytea[]) AS w(scope, key, value) " +
+		"JOIN @%s v ON v.scope = w.scope AND v.key = w.key AND v.value = w.value"
+	const repository = "SELECT r.scope, r.name, r.config, r.state, s.epoch, r.version FROM @repositories r " +
+		"JOIN @scopes s ON s.scope = r.scope "
+	const dataKey = "k.id, k.environment, k.purpose, k.scope, k.state, k.created, k.changed, k.keks, k.wrappings"
+	return statements{
+		schemaVersion: s("SELECT max(version_id) FILTER (WHERE is_applied AND version_id > 0) FROM @" + VersionTable),
+		probes: []string{
+			s("SELECT " + cardColumns + " FROM @cards WHERE false"),
+			s("SELECT scope, epoch FROM @scopes WHERE false"),
+			s("SELECT name, scope, config, state, version FROM @repositories WHERE false"),
+			s("SELECT merchant, scope FROM @merchants WHERE false"),
+			s("SELECT key, open FROM @fences WHERE false"),
+			s("SELECT scope, key, value, token FROM @unique_values WHERE false"),
+			s("SELECT scope, key, value, token FROM @plain_values WHERE false"),
+			s("SELECT scope, key, token, input, until FROM @calls WHERE false"),
+			s("SELECT id, state FROM @jobs WHERE false"),
+			s("SELECT environment, purpose, scope, version FROM @rings WHERE false"),
+			s("SELECT " + dataKey + " FROM @data_keys k WHERE false"),
+		},
+
+		lockScopes: s("SELECT scope, epoch FROM @scopes WHERE scope = ANY($1::bytea[]) ORDER BY scope FOR SHARE"),
+		addScopes:  s("INSERT INTO @scopes SELECT w.scope, 0 FROM unnest($1::bytea[]) AS w(scope) ON CONFLICT DO NOTHING"),
+		lockFences: s("SELECT key, open FROM @fences WHERE key = ANY($1::bytea[]) ORDER BY key FOR SHARE"),
+		lockCards: s("SELECT c.scope, c.token, c.version, c.status, c.ord, c.index_values " +
+			"FROM unnest($1::bytea[], $2::text[]) AS w(scope, token) JOIN @cards c ON c.scope = w.scope AND c.token = w.token " +
+			"ORDER BY c.scope, c.token FOR UPDATE OF c"),
+		lockCalls: s("SELECT o.scope, o.key, o.token, o.input, o.until, coalesce(c.version, 0), coalesce(c.status, 0) " +
+			"FROM unnest($1::bytea[], $2::bytea[]) AS w(scope, key) JOIN @calls o ON o.scope = w.scope AND o.key = w.key " +
+			"LEFT JOIN @cards c ON c.scope = o.scope AND c.token = o.token ORDER BY o.scope, o.key FOR UPDATE OF o"),
+		holders: s("SELECT v.scope, v.key, v.value, v.token " + fmt.Sprintf(fromValues, "unique_values") +
+			" UNION ALL SELECT v.scope, v.key, v.value, v.token " + fmt.Sprintf(fromValues, "plain_values")),
+		plainHolders: s("SELECT 1 " + fmt.Sprintf(fromValues, "plain_values") + " LIMIT 1"),
+
+		insertCards: s("INSERT INTO @cards (" + cardColumns + ") SELECT * FROM unnest(" + cardArrays + ") ON CONFLICT DO NOTHING"),
+		updateCards: s("UPDATE @cards c SET " + strings.Join(sets, ", ") + " FROM unnest(" + cardArrays + ") AS w(" + cardColumns +
+			") WHERE c.scope = w.scope AND c.token = w.token"),
+		insertUnique: s("INSERT INTO @unique_values (scope, key, value, token) SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::text[]) ON CONFLICT DO NOTHING"),
+		insertPlain:  s("INSERT INTO @plain_values (scope, key, value, token) SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::text[]) ON CONFLICT DO NOTHING"),
+		deleteUnique: s("DELETE FROM @unique_values v USING unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::text[]) AS w(scope, key, value, token) " +
+			"WHERE v.scope = w.scope AND v.key = w.key AND v.value = w.value AND v.token = w.token"),
+		deletePlain: s("DELETE FROM @plain_values v USING unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::text[]) AS w(scope, key, value, token) " +
+			"WHERE v.scope = w.scope AND v.key = w.key AND v.value = w.value AND v.token = w.token"),
+		insertCalls: s("INSERT INTO @calls (scope, key, token, input, until) SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::bytea[], $5::bigint[]) ON CONFLICT DO NOTHING"),
+		putCalls: s("UPDATE @calls o SET token = w.token, input = w.input, until = w.until " +
+			"FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::bytea[], $5::bigint[]) AS w(scope, key, token, input, until) WHERE o.scope = w.scope AND o.key = w.key"),
+		sweepCalls: s("DELETE FROM @calls WHERE (scope, key) IN (SELECT scope, key FROM @calls WHERE until <= $1 ORDER BY until LIMIT $2 FOR UPDATE SKIP LOCKED)"),
+		putJob:     s("INSERT INTO @jobs (id, state) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET state = excluded.state"),
+		job:        s("SELECT state FROM @jobs WHERE id = $1"),
+		endJob:     s("DELETE FROM @jobs WHERE id = $1"),
+
+		get: s("SELECT " + cardColumns + " FROM @cards WHERE scope = $1 AND token = ANY($2::text[])"),
+		byIndex: s("SELECT v.key, v.value, v.token " + fmt.Sprintf(fromValues, "unique_values") +
+			" UNION ALL SELECT v.key, v.value, v.token " + fmt.Sprintf(fromValues, "plain_values")),
+		ordered:     s("SELECT ord, token FROM @cards WHERE scope = $1 AND ord <> '' AND ord >= $2 ORDER BY ord, token LIMIT $3"),
+		orderedFrom: s("SELECT ord, token FROM @cards WHERE scope = $1 AND ord <> '' AND (ord, token) > ($2, $3) ORDER BY ord, token LIMIT $4"),
+		scan:        s("SELECT " + cardColumns + " FROM @cards WHERE scope = $1 AND token > $2 ORDER BY token LIMIT $3"),
+		nextKeys:    s("SELECT sealed_keys FROM @cards WHERE sealed_keys > $1 ORDER BY sealed_keys LIMIT 1"),
+		countKeys:   s("SELECT count(*) FROM @cards WHERE sealed_keys = $1"),
+
+		openFence:       s("INSERT INTO @fences (key, open) VALUES ($1, true) ON CONFLICT DO NOTHING"),
+		closeFence:      s("INSERT INTO @fences (key, open) VALUES ($1, false) ON CONFLICT (key) DO UPDATE SET open = false"),
+		exclusiveFences: s("LOCK TABLE @fences IN EXCLUSIVE MODE"),
+
+		repositoryByName:  s(repository + "WHERE r.name = $1"),
+		repositoryByScope: s(repository + "WHERE r.scope = $1 FOR UPDATE OF r"),
+		repositories:      s(repository + "ORDER BY r.name"),
+		insertRepository:  s("INSERT INTO @repositories (name, scope, config, state, version) VALUES ($1, $2, $3, $4, 1) ON CONFLICT DO NOTHING"),
+		putEpoch:          s("INSERT INTO @scopes (scope, epoch) VALUES ($1, $2) ON CONFLICT (scope) DO UPDATE SET epoch = excluded.epoch"),
+		setEpoch:          s("UPDATE @scopes SET epoch = $2 WHERE scope = $1"),
+		updateRepository:  s("UPDATE @repositories SET state = $2, version = version + 1 WHERE scope = $1"),
+		exclusiveScopes:   s("LOCK TABLE @scopes IN EXCLUSIVE MODE"),
+		assignMerchant:    s("INSERT INTO @merchants (merchant, scope) VALUES ($1, $2) ON CONFLICT (merchant) DO UPDATE SET scope = excluded.scope"),
+		merchantScope:     s("SELECT scope FROM @merchants WHERE merchant = $1"),
+
+		dataKey: s("SELECT " + dataKey + " FROM @data_keys k WHERE k.id = $1"),
+		ring: s("SELECT r.version, " + dataKey + " FROM @rings r LEFT JOIN @data_keys k ON k.environment = r.environment AND k.purpose = r.purpose AND k.scope = r.scope " +
+			"WHERE r.environment = $1 AND r.purpose = $2 AND r.scope = $3 ORDER BY k.created, k.id"),
+		insertRing: s("INSERT INTO @rings (environment, purpose, scope, version) VALUES ($1, $2, $3, 1) ON CONFLICT DO NOTHING"),
+		raiseRing:  s("UPDATE @rings SET version = version + 1 WHERE environment = $1 AND purpose = $2 AND scope = $3 AND version = $4"),
+		putDataKeys: s("INSERT INTO @data_keys AS k (id, environment, purpose, scope, state, created, changed, keks, wrappings) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) " +
+			"ON CONFLICT (id) DO UPDATE SET state = excluded.state, created = excluded.created, changed = excluded.changed, keks = excluded.keks, wrappings = excluded.wrappings " +
+			"WHERE k.environment = excluded.environment AND k.purpose = excluded.purpose AND k.scope = excluded.scope"),
+	}
+}
