@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"testing"
 
@@ -24,9 +25,25 @@ var migrated = pgtest.Template{Prepare: func(ctx context.Context, url string) er
 	if err != nil {
 		return err
 	}
-	_, err = migrate.Up(ctx, config, "")
-	return err
+	if _, err = migrate.Up(ctx, config, ""); err != nil {
+		return err
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, migrate.Roles())
+	return errors.Join(err, conn.Close(ctx))
 }}
+
+// asService is a pool with no more rights than the role that package migrate
+// documents.
+func asService(c *pgxpool.Config) {
+	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "SET ROLE cardseal_service")
+		return err
+	}
+}
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, &migrated)) }
 
@@ -39,11 +56,11 @@ func open(t testing.TB, url string, change ...func(*pgxpool.Config)) *postgres.D
 }
 
 func TestCards(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) store.Cards { return open(t, migrated.New(t)).Cards() })
+	storetest.Run(t, func(t *testing.T) store.Cards { return open(t, migrated.New(t), asService).Cards() })
 }
 
 func TestKeys(t *testing.T) {
-	keystest.RunStore(t, func(t *testing.T) keys.Store { return open(t, migrated.New(t)).Keys() })
+	keystest.RunStore(t, func(t *testing.T) keys.Store { return open(t, migrated.New(t), asService).Keys() })
 }
 
 func TestDurable(t *testing.T) {

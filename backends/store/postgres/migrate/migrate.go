@@ -114,11 +114,11 @@ func Status(ctx context.Context, config *pgx.ConnConfig, schema string) ([]Migra
 	}
 	defer conn.Close(ctx)
 	table := pgx.Identifier{schema, postgres.VersionTable}.Sanitize()
+	var applied []int64
 	rows, err := conn.Query(ctx, "SELECT version_id FROM "+table+" WHERE is_applied AND version_id > 0")
-	if err != nil {
-		return nil, fmt.Errorf("migrate: %w", err)
+	if err == nil {
+		applied, err = pgx.CollectRows(rows, pgx.RowTo[int64])
 	}
-	applied, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && (e.Code == "42P01" || e.Code == "3F000") {
 		applied, err = nil, nil // nothing was ever run
 	}

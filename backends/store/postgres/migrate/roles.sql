@@ -11,9 +11,11 @@ DECLARE
 	role text;
 BEGIN
 	FOREACH role IN ARRAY ARRAY['cardseal_owner', 'cardseal_service', 'cardseal_auditor'] LOOP
-		IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
+		BEGIN
 			EXECUTE format('CREATE ROLE %I NOLOGIN', role);
-		END IF;
+		EXCEPTION WHEN duplicate_object OR unique_violation THEN
+			NULL; -- roles are the whole server's, and may be there
+		END;
 	END LOOP;
 END
 $$;
