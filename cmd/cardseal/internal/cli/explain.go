@@ -6,8 +6,11 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/cardseal/cardseal/backends/kek/local"
 	"github.com/cardseal/cardseal/backends/kek/open"
+	"github.com/cardseal/cardseal/backends/store/postgres"
 	"github.com/cardseal/cardseal/cmd/cardseal/internal/bulk"
 	"github.com/cardseal/cardseal/cmd/cardseal/internal/kekcheck"
 	"github.com/cardseal/cardseal/cmd/cardseal/internal/vaultdir"
@@ -35,6 +38,8 @@ var known = []struct {
 	{audit.ErrNewer, "the audit log was written by a newer version of cardseal; use that version"},
 	{store.ErrFull, "the disk is full: what was done so far is kept, and the same command goes on once there is room"},
 	{store.ErrReadOnly, "the store cannot be written: its file or file system is read-only"},
+	{postgres.ErrPermission, "the database role lacks a privilege: run the grants again (cardseal store grants)"},
+	{store.ErrOutcomeUnknown, "the answer to the last commit was lost: give the same command again, it finds out and goes on"},
 	{store.ErrCorrupt, "the store is damaged, or is not a store of cardseal; restore it from a backup"},
 	{keys.ErrCorrupt, "a data key does not unwrap under this key: it is another vault's key, or the store was altered"},
 	{keys.ErrNotFound, "a data key was wrapped by another key than this vault's"},
@@ -56,8 +61,17 @@ func explain(err error) (string, int) {
 	if e, ok := errors.AsType[*vaultdir.UnsupportedError](err); ok {
 		return e.Error(), ExitUsage
 	}
+	if e, ok := errors.AsType[*vaultdir.StoreURIError](err); ok {
+		return e.Error(), ExitUsage
+	}
 	if e, ok := errors.AsType[*failure](err); ok {
 		return e.text, ExitFailed
+	}
+	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return "the database cannot be reached: " + e.Error(), ExitFailed
+	}
+	if errors.Is(err, postgres.ErrSchema) {
+		return err.Error(), ExitFailed // says what to do
 	}
 	if text, ok := kekcheck.Words(err); ok {
 		if _, wrong := errors.AsType[*open.URIError](err); wrong {

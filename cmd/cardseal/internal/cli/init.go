@@ -21,6 +21,10 @@ func (a *app) initCommand() *cobra.Command {
 cardseal kek check tries it step by step. The URI holds no secret: credentials come
 from the vendor's usual environment (see cardseal kek --help).
 
+--store names a PostgreSQL database, whose tables cardseal store migrate made before.
+Its URI holds no password either: see cardseal store --help. Several machines may
+share a database, each with a folder of its own that names the same key.
+
 Without --kek init also makes a key file, mode 0600, in another folder
 ($XDG_CONFIG_HOME/cardseal/keys). A key in a file, with or without a passphrase, is
 for development only: PCI DSS 3.6.1.2 asks for a key that a KMS or HSM guards.`,
@@ -29,7 +33,8 @@ for development only: PCI DSS 3.6.1.2 asks for a key that a KMS or HSM guards.`,
   cardseal init --dir ./vault --kek gcp-kms://projects/my-project/locations/europe-west3/keyRings/cards/cryptoKeys/kek
   cardseal init --dir ./vault --kek hcvault://vault.example.com:8200/transit/keys/cards
   cardseal init --dir ./vault --passphrase
-  cardseal init --dir ./vault --kek local:///keys/vault.key --store bolt:///data/vault.bolt`,
+  cardseal init --dir ./vault --kek local:///keys/vault.key --store bolt:///data/vault.bolt
+  cardseal init --dir ./vault --kek hcvault://vault.example.com:8200/transit/keys/cards --store postgres://vault@db.example.com/cards?sslmode=verify-full`,
 		Args: noArguments,
 		RunE: action(func(c *cobra.Command, _ []string) error {
 			if passphrase && o.KEK != "" && !strings.HasPrefix(o.KEK, "passphrase:") {
@@ -57,7 +62,7 @@ for development only: PCI DSS 3.6.1.2 asks for a key that a KMS or HSM guards.`,
 		}),
 	}
 	c.Flags().StringVar(&o.KEK, "kek", "", "the key: a URI in a KMS, local:///path, or passphrase: or passphrase:///path (default a new key file)")
-	c.Flags().StringVar(&o.Store, "store", "", "the store: bolt:///path (default vault.bolt in the folder)")
+	c.Flags().StringVar(&o.Store, "store", "", "the store: bolt:///path or postgres://host/database (default vault.bolt in the folder)")
 	c.Flags().BoolVar(&passphrase, "passphrase", false, "guard the key by a passphrase, which is asked for; short for --kek passphrase:")
 	return c
 }

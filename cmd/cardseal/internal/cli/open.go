@@ -45,6 +45,9 @@ func inFolder(dir string, err error) error {
 	if errors.Is(err, vaultdir.ErrExists) {
 		return &failure{dir + " already holds a vault"}
 	}
+	if errors.Is(err, vaultdir.ErrInUse) {
+		return &failure{"the database already holds a vault; name its key with --kek"}
+	}
 	if e, ok := errors.AsType[*vaultdir.SettingsError](err); ok {
 		return &failure{e.Error()}
 	}

@@ -57,7 +57,6 @@ func Examine(ctx context.Context, dir string, open vaultdir.OpenKEK) ([]Finding,
 	if err != nil {
 		return nil, err
 	}
-	path := found.Store
 	c.say(OK, "settings", "%s can be read", filepath.Join(dir, vaultdir.SettingsFile))
 	c.folder()
 	if found.KeyFile != "" {
@@ -66,13 +65,17 @@ func Examine(ctx context.Context, dir string, open vaultdir.OpenKEK) ([]Finding,
 		c.kms(ctx, found.KEK, open)
 	}
 	c.audit()
-	c.file("store", path, Warn)
-	db, err := bolt.Open(ctx, path, &bolt.Options{ReadOnly: true})
+	if found.Store.Pool == nil {
+		c.file("store", found.Store.Path, Warn)
+	} else if err := c.database(ctx, found.Store); err != nil {
+		return c.findings, err
+	}
+	db, err := found.Store.Open(ctx, &bolt.Options{ReadOnly: true})
 	if err != nil {
 		return c.findings, err
 	}
 	defer db.Close()
-	c.say(OK, "store", "%s can be read and has a format that this version knows", path)
+	c.say(OK, "store", "%s can be read and has a format that this version knows", found.Store)
 	if err := c.repositories(ctx, db.Cards()); err != nil {
 		return c.findings, err
 	}

@@ -1,6 +1,6 @@
 // Package vaultdir is a vault as a folder: settings.json, the embedded store
-// vault.bolt and the audit log audit.log, chained
-// under the keys of the audit ring. The key is in a KMS, or for development in
+// vault.bolt (or the URI of a database in its place) and the audit log audit.log,
+// chained under the keys of the audit ring. The key is in a KMS, or for development in
 // a file in another folder, so that a copy of the vault is not a copy of its key
 // (PCI DSS 3.6.1).
 //

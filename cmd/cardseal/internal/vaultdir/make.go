@@ -23,7 +23,7 @@ type MakeOptions struct {
 	// KEK is the URI of a key in a KMS, local:///path, or passphrase:[///path];
 	// default a new key file.
 	KEK   string
-	Store string // bolt:///path; default vault.bolt in the folder
+	Store string // bolt:///path or postgres://host/database; default vault.bolt in the folder
 	// Passphrase is asked once for a new passphrase file.
 	Passphrase func() ([]byte, error)
 	// OpenKEK opens a key in a KMS, which is tried before anything is made; nil
@@ -35,9 +35,10 @@ type MakeOptions struct {
 
 // Made says where the parts of a new vault are.
 type Made struct {
-	Dir, Store string
-	KeyFile    string // path of a local key; "" for a key in a KMS
-	KEK        string // then its ID
+	Dir     string
+	Store   Place
+	KeyFile string // path of a local key; "" for a key in a KMS
+	KEK     string // then its ID
 }
 
 // Make makes a vault in a folder, which is made where it is missing.
@@ -61,7 +62,7 @@ func Make(ctx context.Context, dir string, o *MakeOptions) (Made, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return made, err
 	}
-	if err := makeStore(ctx, made.Store); err != nil {
+	if err := makeStore(ctx, made.Store, o.KEK != ""); err != nil {
 		return made, err
 	}
 	s := Settings{Version: settingsVersion, KEK: o.KEK, Store: o.Store}
@@ -86,7 +87,7 @@ func checkMake(dir string, o *MakeOptions, made *Made) (err error) {
 	if store == "" {
 		store = "bolt:" + StoreFile
 	}
-	if made.Store, err = storePath(dir, store); err != nil {
+	if made.Store, err = ParseStore(dir, store); err != nil {
 		return err
 	}
 	kek := o.KEK
@@ -123,10 +124,15 @@ func tryKMS(ctx context.Context, o *MakeOptions) (id string, err error) {
 
 const passphraseScheme = "passphrase:"
 
-// makeStore makes the store's file. One that is there already may come from an
-// interrupted Make, and is taken if nothing was ever put into it.
-func makeStore(ctx context.Context, path string) error {
-	db, err := bolt.Open(ctx, path, &bolt.Options{Create: true})
+// ErrInUse is a database that another vault has put something into, whose key a new
+// one would not be.
+var ErrInUse = errors.New("the database holds a vault already, under another key")
+
+// makeStore makes the store's file, or looks whether a database has the tables. A
+// file that is there already may come from an interrupted Make, and is taken if
+// nothing was ever put into it. A database is there for many, who name its key.
+func makeStore(ctx context.Context, place Place, keyNamed bool) error {
+	db, err := place.Open(ctx, &bolt.Options{Create: true})
 	if err != nil {
 		return err
 	}
@@ -135,8 +141,12 @@ func makeStore(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if len(repositories) > 0 {
+	switch {
+	case len(repositories) == 0:
+	case place.Pool == nil:
 		return ErrExists
+	case !keyNamed:
+		return ErrInUse
 	}
 	return db.Close()
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/cardseal/cardseal/backends/kek/local"
 	"github.com/cardseal/cardseal/backends/kek/open"
-	"github.com/cardseal/cardseal/backends/store/bolt"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/audit"
@@ -37,7 +36,7 @@ type Vault struct {
 	Keys     *keys.Manager
 	Audit    *audit.File
 
-	db  *bolt.DB
+	db  DB
 	kek open.KEK
 }
 
@@ -46,7 +45,7 @@ type Found struct {
 	Settings Settings
 	KEK      string // its URI
 	KeyFile  string // path of a local key; "" where a KMS guards the key
-	Store    string // path of the store
+	Store    Place
 }
 
 // Find reads the settings of the vault in a folder. The error is [ErrMissing]
@@ -68,7 +67,7 @@ func Find(dir string) (f Found, err error) {
 			return f, err
 		}
 	}
-	f.Store, err = storePath(dir, f.Settings.Store)
+	f.Store, err = ParseStore(dir, f.Settings.Store)
 	return f, err
 }
 
@@ -93,7 +92,7 @@ func Open(ctx context.Context, dir string, o *OpenOptions) (_ *Vault, err error)
 	}()
 	// The store before the key: a passphrase is not asked for in vain while
 	// another process holds the store.
-	if v.db, err = bolt.Open(ctx, found.Store, nil); err != nil {
+	if v.db, err = found.Store.Open(ctx, nil); err != nil {
 		return nil, err
 	}
 	if v.kek, err = o.OpenKEK.orDefault()(ctx, found.KEK); err != nil {

@@ -26,7 +26,7 @@ const settingsVersion = 1
 type Settings struct {
 	Version int    `json:"version"`
 	KEK     string `json:"kek"`   // local:///path/to/key, or a URI of package backends/kek/open
-	Store   string `json:"store"` // bolt:vault.bolt, from the folder, or bolt:///path
+	Store   string `json:"store"` // bolt:vault.bolt, from the folder, bolt:///path or postgres://host/database
 }
 
 // SettingsError is a settings file that cannot be used.
@@ -80,28 +80,6 @@ func reason(err error) string {
 		return "unknown name " + name
 	}
 	return "it is not the JSON that is expected"
-}
-
-// storePath is where the store's file lies.
-func storePath(dir, uri string) (string, error) {
-	scheme, _, ok := strings.Cut(uri, ":")
-	u, err := url.Parse(uri)
-	if !ok || err != nil {
-		return "", &UnsupportedError{What: "store"}
-	}
-	if scheme != "bolt" {
-		return "", &UnsupportedError{"store", shownScheme(scheme)}
-	}
-	bad := u.Host != "" || u.User != nil || u.RawQuery != "" || u.Fragment != ""
-	switch {
-	case bad:
-		return "", &UnsupportedError{What: "store"}
-	case u.Opaque != "" && !strings.Contains(u.Opaque, "%"):
-		return filepath.Join(dir, filepath.FromSlash(u.Opaque)), nil
-	case len(u.Path) > 1:
-		return filepath.FromSlash(u.Path), nil
-	}
-	return "", &UnsupportedError{What: "store"}
 }
 
 // keyFile is where a local key's file lies, "" for a key in a KMS.
