@@ -23,12 +23,22 @@ func (s *stage) store(ctx context.Context, t *txn, job *store.Job, old sweeping)
 // by key within each, so that transactions wait for each other but never in a
 // circle.
 func (s *stage) queueChanges(b *batch, job *store.Job, old sweeping) {
+	lists := s.prepare()
+	s.queueRows(b)
+	s.queueIndex(b, &lists)
+	s.queueRemember(b)
+	s.queueRest(b, job, old)
+}
+
+// prepare sorts the rows and lists what changes in their index values.
+func (s *stage) prepare() [4][]holding {
 	slices.SortFunc(s.rows, func(x, y staged) int {
 		return name{x.row.Scope, x.row.Token}.compare(name{y.row.Scope, y.row.Token})
 	})
-	s.queueRows(b)
-	s.queueIndex(b)
-	s.queueRemember(b)
+	return s.index()
+}
+
+func (s *stage) queueRest(b *batch, job *store.Job, old sweeping) {
 	if old.limit > 0 {
 		b.exec(s.sql.sweepCalls, old.until, old.limit)
 	}
@@ -80,10 +90,10 @@ type holding struct {
 	token string
 }
 
-// queueIndex stores what changes in the index values of the rows. What goes, goes
-// first: a value may pass from one row to another in one call.
-func (s *stage) queueIndex(b *batch) {
-	var lists [4][]holding // of unique_values and plain_values, what goes and what comes
+// index lists what changes in the index values of the rows, in the order in which
+// it is to be done: what goes from unique_values and plain_values, what comes. A
+// value may pass from one row to another in one call.
+func (s *stage) index() (lists [4][]holding) {
 	for i := range s.rows {
 		r := &s.rows[i]
 		for _, e := range r.old.entries {
@@ -97,10 +107,16 @@ func (s *stage) queueIndex(b *batch) {
 			}
 		}
 	}
-	for i, sql := range []string{s.sql.deleteUnique, s.sql.deletePlain, s.sql.insertUnique, s.sql.insertPlain} {
-		slices.SortFunc(lists[i], func(x, y holding) int {
+	for _, list := range lists {
+		slices.SortFunc(list, func(x, y holding) int {
 			return cmp.Or(x.place.compare(&y.place), cmp.Compare(x.token, y.token))
 		})
+	}
+	return lists
+}
+
+func (s *stage) queueIndex(b *batch, lists *[4][]holding) {
+	for i, sql := range []string{s.sql.deleteUnique, s.sql.deletePlain, s.sql.insertUnique, s.sql.insertPlain} {
 		for part := range slices.Chunk(lists[i], chunk) {
 			var v values
 			for j := range part {
@@ -118,9 +134,8 @@ func add(lists *[4][]holding, at int, e entry, r *staged) {
 	lists[at] = append(lists[at], holding{place{r.row.Scope, e.IndexValue}, r.row.Token})
 }
 
-// queueRemember stores the calls that are to be remembered.
-func (s *stage) queueRemember(b *batch) {
-	var names []callName
+// sortedCalls names the calls that are to be remembered.
+func (s *stage) sortedCalls() (names []callName) {
 	for n, c := range s.calls {
 		if c.changed {
 			names = append(names, n)
@@ -130,7 +145,12 @@ func (s *stage) queueRemember(b *batch) {
 		a, b := place{x.scope, store.IndexValue{Value: x.key}}, place{y.scope, store.IndexValue{Value: y.key}}
 		return a.compare(&b)
 	})
-	for part := range slices.Chunk(names, chunk) {
+	return names
+}
+
+// queueRemember stores the calls that are to be remembered.
+func (s *stage) queueRemember(b *batch) {
+	for part := range slices.Chunk(s.sortedCalls(), chunk) {
 		var lists [2]struct {
 			scope, key, input [][]byte
 			token             []string

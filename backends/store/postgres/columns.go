@@ -18,6 +18,9 @@ const cardArrays = "$1::bytea[], $2::text[], $3::bigint[], $4::smallint[], $5::t
 	"$15::boolean[], $16::smallint[], $17::bigint[], $18::bigint[], $19::text[], $20::bigint[], $21::bigint[], " +
 	"$22::text[], $23::smallint[], $24::integer[], $25::text[], $26::text[], $27::bytea[], $28::bytea[], $29::bytea[]"
 
+// columnCount is how many they are.
+const columnCount = 29
+
 // columns are cards, column by column.
 type columns struct {
 	scope, recordID                      [][]byte

@@ -86,6 +86,7 @@ type statements struct {
 
 	lockScopes, addScopes, lockFences, lockCards, lockCalls, holders, plainHolders                  string
 	insertCards, updateCards, insertUnique, insertPlain, deleteUnique, deletePlain                  string
+	copyCards, copyUnique, copyPlain, copyCalls                                                     string
 	putCalls, insertCalls, sweepCalls, putJob, job, endJob                                          string
 	get, byIndex, ordered, orderedFrom, scan, nextKeys, countKeys                                   string
 	openFence, closeFence, exclusiveFences                                                          string
@@ -140,6 +141,10 @@ func newStatements(schema string) statements {
 		insertCards: s("INSERT INTO @cards (" + cardColumns + ") SELECT * FROM unnest(" + cardArrays + ") ON CONFLICT DO NOTHING"),
 		updateCards: s("UPDATE @cards c SET " + strings.Join(sets, ", ") + " FROM unnest(" + cardArrays + ") AS w(" + cardColumns +
 			") WHERE c.scope = w.scope AND c.token = w.token"),
+		copyCards:    s("COPY @cards (" + cardColumns + ") FROM STDIN BINARY"),
+		copyUnique:   s("COPY @unique_values (scope, key, value, token) FROM STDIN BINARY"),
+		copyPlain:    s("COPY @plain_values (scope, key, value, token) FROM STDIN BINARY"),
+		copyCalls:    s("COPY @calls (scope, key, token, input, until) FROM STDIN BINARY"),
 		insertUnique: s("INSERT INTO @unique_values (scope, key, value, token) SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::text[]) ON CONFLICT DO NOTHING"),
 		insertPlain:  s("INSERT INTO @plain_values (scope, key, value, token) SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::text[]) ON CONFLICT DO NOTHING"),
 		deleteUnique: s("DELETE FROM @unique_values v USING unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::text[]) AS w(scope, key, value, token) " +

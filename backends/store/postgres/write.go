@@ -19,7 +19,7 @@ var errNoScope = errors.New("postgres: scope without row")
 type cards struct{ db *DB }
 
 // Write applies the writes in one transaction. New tokens alone, the usual case,
-// are inserted at once: one round trip, and one for the commit. What a constraint
+// are inserted at once: one round trip, and one for the commit, or COPY where they are many. What a constraint
 // or a look-up says against that takes the transaction back, and the next one
 // locks and reads before it writes.
 //
@@ -180,7 +180,10 @@ func (s *stage) insert(ctx context.Context, t *txn, job *store.Job, old sweeping
 	if claimed.len() > 0 {
 		b.count(0, s.sql.plainHolders, claimed.scope, claimed.key, claimed.value)
 	}
-	s.queueChanges(b, job, old)
+	many := len(s.writes) >= copyFrom
+	if !many {
+		s.queueChanges(b, job, old)
+	}
 	if err := t.run(ctx, b); err != nil {
 		return err
 	}
@@ -196,6 +199,9 @@ func (s *stage) insert(ctx context.Context, t *txn, job *store.Job, old sweeping
 		if _, open := s.fenced(&w.Row); !open {
 			return errRace
 		}
+	}
+	if many {
+		return s.copyNew(ctx, t, job, old)
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func TestInitWithOptions(t *testing.T) {
 	require.Equal(t, before, w.read("k/my.key"))
 
 	for _, c := range []struct{ flag, value, says string }{
-		{"--store", "postgres://host/db", `store of kind "postgres" is not supported by this build`},
+		{"--store", "mysql://host/db", `store of kind "mysql" is not supported by this build`},
 		{"--store", "bolt", "not an address"},
 		{"--store", "bolt://host/path", "not an address"},
 		{"--kek", "awskms:///alias/x", `KEK of kind "awskms" is not supported by this build`},
@@ -131,7 +131,7 @@ func TestVaultsThatDoNotOpen(t *testing.T) {
 		{"settings of no version", settings(`{}`), "no version that this program knows"},
 		{"settings that are no JSON", settings(`version=1`), "is not a settings file"},
 		{"text after the settings", settings(`{"version":1,"kek":"local:///k","store":"bolt:vault.bolt"} x`), "text after the settings"},
-		{"store of another build", settings(`{"version":1,"kek":"local:///k","store":"postgres://h/d"}`), "not supported by this build"},
+		{"store of another build", settings(`{"version":1,"kek":"local:///k","store":"mysql://h/d"}`), "not supported by this build"},
 		{"key that others may read", func(t *testing.T, w *world, _ string) {
 			require.NoError(t, os.Chmod(filepath.Join(w.home, "config/cardseal/keys/default.key"), 0o644))
 		}, "default.key"},
