@@ -1,0 +1,183 @@
+package capture_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	cryptocapture "github.com/cardseal/cardseal/crypto/capture"
+	"github.com/cardseal/cardseal/crypto/envelope"
+	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize/capture"
+)
+
+func TestNewRefuses(t *testing.T) {
+	w := newWorld(t)
+	m := w.manager("test")
+	_, err := capture.New(m, "scope", nil)
+	require.Equal(t, &capture.ArgumentError{Field: "store", Reason: "must not be nil"}, err)
+	_, err = capture.New(m, "\xff", &w.keys)
+	require.IsType(t, &keys.OptionError{}, err)
+	r := w.keyring("test", "scope")
+	for _, c := range []struct {
+		alias string
+		suite capture.Suite
+		life  time.Duration
+		field string
+	}{
+		{"", capture.HPKEP256, time.Hour, "alias"}, {"a b", capture.HPKEP256, time.Hour, "alias"}, {"é", capture.HPKEP256, time.Hour, "alias"},
+		{"a/b", capture.HPKEP256, time.Hour, "alias"}, {"web", 0, time.Hour, "suite"}, {"web", 200, time.Hour, "suite"},
+		{"web", capture.HPKEP256, 0, "life"}, {"web", capture.HPKEP256, -time.Hour, "life"}, {"web", capture.HPKEP256, time.Second - 1, "life"},
+		{"web", capture.HPKEP256, capture.MaxLife + 1, "life"},
+	} {
+		_, err := r.Generate(t.Context(), c.alias, c.suite, c.life)
+		var a *capture.ArgumentError
+		require.ErrorAs(t, err, &a)
+		require.Equal(t, c.field, a.Field)
+	}
+	none, err := r.Published(t.Context(), "web")
+	require.NoError(t, err)
+	require.Empty(t, none)
+}
+
+// Several keys of one alias live at once; each ends in its time.
+func TestKeysOfOneAlias(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		r := w.keyring("test", "scope")
+		var all []capture.Published
+		for range 3 {
+			p, err := r.Generate(t.Context(), "web", capture.HPKEP256, 3*time.Hour)
+			require.NoError(t, err)
+			all = append(all, p)
+			time.Sleep(time.Hour - time.Minute)
+		}
+		generate(t, r, "app", capture.JWEECDH)
+		for n := 3; n >= 0; n-- { // n of them live, the newest first
+			got, err := r.Published(t.Context(), "web")
+			require.NoError(t, err)
+			require.Len(t, got, n)
+			for i := range 3 {
+				_, err := r.Open(t.Context(), "web", encrypt(t, all[i], captured(0)))
+				if i < 3-n {
+					require.Equal(t, capture.ErrOpen, err, "retired")
+					continue
+				}
+				require.NoError(t, err)
+				require.Equal(t, all[i], got[2-i])
+			}
+			time.Sleep(time.Hour)
+		}
+	})
+}
+
+func TestRetire(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		r := w.keyring("test", "scope")
+		p := generate(t, r, "web", capture.HPKEP256)
+		id, err := cryptocapture.ParseKeyID(p.KeyID)
+		require.NoError(t, err)
+		row := func() capture.Key {
+			k, err := w.keys.Get(t.Context(), "scope", "web", id)
+			require.NoError(t, err)
+			return k
+		}
+		before := row()
+		require.Equal(t, 30*24*time.Hour, before.Retires.Sub(before.Created))
+		require.NoError(t, r.Retire(t.Context(), "web", id, before.Retires.Add(time.Hour)))
+		require.Equal(t, before, row(), "never longer")
+		require.NoError(t, r.Retire(t.Context(), "web", id, time.Now().Add(time.Hour)))
+		_, err = r.Open(t.Context(), "web", encrypt(t, p, captured(0)))
+		require.NoError(t, err)
+		time.Sleep(time.Hour)
+		_, err = r.Open(t.Context(), "web", encrypt(t, p, captured(0)))
+		require.Equal(t, capture.ErrOpen, err)
+
+		p = generate(t, r, "web", capture.HPKEP256)
+		id, err = cryptocapture.ParseKeyID(p.KeyID)
+		require.NoError(t, err)
+		require.NoError(t, r.Retire(t.Context(), "web", id, time.Time{}))
+		_, err = r.Open(t.Context(), "web", encrypt(t, p, captured(0)))
+		require.Equal(t, capture.ErrOpen, err)
+		require.Equal(t, capture.ErrNoKey, r.Retire(t.Context(), "app", id, time.Time{}))
+		require.Equal(t, capture.ErrNoKey, r.Retire(t.Context(), "web", capture.KeyID{1}, time.Time{}))
+	})
+}
+
+// Whoever can write the store can neither move a key elsewhere, nor lengthen its
+// life, nor plant one of his own.
+func TestStoreWriter(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		r := w.keyring("test", "scope")
+		p, q := generate(t, r, "web", capture.HPKEP256), generate(t, r, "web", capture.HPKEP256)
+		row := func(p capture.Published) capture.Key {
+			id, err := cryptocapture.ParseKeyID(p.KeyID)
+			require.NoError(t, err)
+			k, err := w.keys.Get(t.Context(), "scope", p.Alias, id)
+			require.NoError(t, err)
+			return k
+		}
+		good, other := row(p), row(q)
+		text := encrypt(t, p, captured(0))
+		for what, change := range map[string]func(k *capture.Key){
+			"longer life": func(k *capture.Key) { k.Retires = k.Retires.Add(time.Second) },
+			"older":       func(k *capture.Key) { k.Created = k.Created.Add(-time.Second) },
+			"another key": func(k *capture.Key) { k.Sealed = other.Sealed },
+			"cut":         func(k *capture.Key) { k.Sealed = k.Sealed[:len(k.Sealed)-1] },
+			"a bit":       func(k *capture.Key) { k.Sealed[len(k.Sealed)-1] ^= 1 },
+			"nothing":     func(k *capture.Key) { k.Sealed = nil },
+		} {
+			k := good
+			k.Sealed = bytes.Clone(good.Sealed)
+			change(&k)
+			require.NoError(t, w.keys.Put(t.Context(), k))
+			_, err := r.Open(t.Context(), "web", text)
+			require.ErrorIs(t, err, envelope.ErrOpen, what)
+			require.NotErrorIs(t, err, capture.ErrOpen, what)
+			_, err = r.Published(t.Context(), "web")
+			require.ErrorIs(t, err, envelope.ErrOpen, what)
+			require.ErrorIs(t, r.Retire(t.Context(), "web", k.ID, time.Time{}), envelope.ErrOpen, what)
+			require.NoError(t, w.keys.Put(t.Context(), good))
+		}
+		moved := good
+		moved.Alias = "app"
+		require.NoError(t, w.keys.Put(t.Context(), moved))
+		_, err := r.Open(t.Context(), "app", text)
+		require.ErrorIs(t, err, envelope.ErrOpen)
+		moved = good
+		moved.Scope = "scope2"
+		require.NoError(t, w.keys.Put(t.Context(), moved))
+		_, err = w.keyring("test", "scope2").Open(t.Context(), "web", text)
+		require.ErrorIs(t, err, envelope.ErrOpen)
+		_, err = r.Open(t.Context(), "web", text)
+		require.NoError(t, err)
+	})
+}
+
+// What is served to clients.
+func TestPublishedJSON(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		r := w.keyring("test", "scope")
+		for s, names := range map[capture.Suite][]string{
+			capture.HPKEP256: {"alias", "kid", "suite", "key", "info", "created", "retires"},
+			capture.JWEECDH:  {"alias", "kid", "suite", "key", "jwk", "created", "retires"},
+		} {
+			p := generate(t, r, "web", s)
+			text, err := json.Marshal(p)
+			require.NoError(t, err)
+			var members map[string]any
+			require.NoError(t, json.Unmarshal(text, &members))
+			require.Len(t, members, len(names))
+			for _, name := range names {
+				require.Contains(t, members, name)
+			}
+			var back capture.Published
+			require.NoError(t, json.Unmarshal(text, &back))
+			require.Equal(t, p, back)
+			_, err = r.Open(t.Context(), "web", encrypt(t, back, captured(0)))
+			require.NoError(t, err)
+		}
+	})
+}

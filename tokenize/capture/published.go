@@ -1,0 +1,85 @@
+package capture
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	cryptocapture "github.com/cardseal/cardseal/crypto/capture"
+)
+
+// Published is a public key as clients get it, made to be served as JSON. It is
+// derived from the private key whenever it is asked for: whoever can write the
+// store cannot have clients encrypt to a key of his own.
+type Published struct {
+	Alias string `json:"alias"`
+	KeyID string `json:"kid"` // as KeyID.String writes it
+	Suite string `json:"suite"`
+	// Key is the key in base64url, as crypto/capture's PublicKey.Bytes has it.
+	Key string `json:"key"`
+	// Info is HPKE's info for messages to this key, in base64url.
+	Info string `json:"info,omitempty"`
+	// JWK is the key of a JWE suite (RFC 7517).
+	JWK     json.RawMessage `json:"jwk,omitempty"`
+	Created time.Time       `json:"created"`
+	Retires time.Time       `json:"retires"`
+}
+
+// Published returns the keys of an alias that open messages, newest first: a
+// client takes the first. There may be none.
+func (r *Keyring) Published(ctx context.Context, alias string) ([]Published, error) {
+	if !validAlias(alias) {
+		return nil, nil
+	}
+	rows, err := r.store.List(ctx, r.scope, alias)
+	if err != nil {
+		return nil, fmt.Errorf("capture: key store: %w", err)
+	}
+	now := time.Now()
+	var all []Published
+	for _, row := range rows {
+		if !now.Before(row.Retires) {
+			continue
+		}
+		row.Scope, row.Alias = r.scope, alias
+		k, err := r.unseal(ctx, &row)
+		if err != nil {
+			return nil, err
+		}
+		p, err := r.publish(row, k)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b Published) int {
+		if c := b.Created.Compare(a.Created); c != 0 {
+			return c
+		}
+		return b.Retires.Compare(a.Retires)
+	})
+	return all, nil
+}
+
+func (r *Keyring) publish(row Key, k *openKey) (Published, error) {
+	public, b64 := k.private.Public(), base64.RawURLEncoding.EncodeToString
+	p := Published{
+		Alias: row.Alias, KeyID: row.ID.String(), Suite: public.Suite().String(), Key: b64(public.Bytes()),
+		JWK: public.JWK(), Created: row.Created.UTC(), Retires: row.Retires.UTC(),
+	}
+	if p.JWK == nil {
+		info, err := public.Info(r.binding(row.Alias))
+		if err != nil {
+			return Published{}, err
+		}
+		p.Info = b64(info)
+	}
+	return p, nil
+}
+
+func (r *Keyring) binding(alias string) cryptocapture.Binding {
+	return cryptocapture.Binding{Environment: r.environment, Scope: r.scope, Alias: alias}
+}

@@ -1,0 +1,53 @@
+package capture_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cardseal/cardseal/tokenize/capture"
+	"github.com/cardseal/cardseal/tokenize/capture/capturetest"
+)
+
+func TestMemory(t *testing.T) {
+	capturetest.TestKeyStore(t, func(*testing.T) capture.KeyStore { return new(capture.MemoryKeys) })
+	capturetest.TestReplayStore(t, func(*testing.T) capture.ReplayStore { return capture.NewMemoryReplays(0) })
+}
+
+// What is past is forgotten and makes room; what is not is never forgotten.
+func TestMemoryReplaysIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := capture.NewMemoryReplays(3)
+		insert := func(digest byte, life time.Duration) error {
+			r := capture.Replay{Until: time.Now().Add(life)}
+			r.Digest[0] = digest
+			return s.Insert(t.Context(), r)
+		}
+		require.NoError(t, insert(1, time.Minute))
+		require.NoError(t, insert(2, time.Hour))
+		require.NoError(t, insert(3, time.Minute))
+		require.Equal(t, capture.ErrReplaysFull, insert(4, time.Minute))
+		require.Equal(t, capture.ErrReplayed, insert(1, time.Minute))
+		time.Sleep(time.Minute)
+		require.Equal(t, capture.ErrReplayed, insert(1, time.Minute), "at its end")
+		time.Sleep(1)
+		require.NoError(t, insert(1, time.Minute), "past its end")
+		require.Equal(t, capture.ErrReplayed, insert(1, time.Minute))
+		require.Equal(t, capture.ErrReplayed, insert(2, time.Minute))
+		require.Equal(t, capture.ErrReplaysFull, insert(4, time.Minute), "3 is behind 2, which lives")
+		time.Sleep(time.Hour)
+		for i := range byte(3) {
+			require.NoError(t, insert(10+i, time.Minute))
+		}
+		// A digest that came again is remembered until its second end.
+		time.Sleep(time.Minute + 1)
+		require.NoError(t, insert(1, time.Second))
+		require.NoError(t, insert(2, time.Hour))
+		time.Sleep(time.Second + 1)
+		require.NoError(t, insert(1, time.Hour))
+		time.Sleep(time.Minute)
+		require.Equal(t, capture.ErrReplayed, insert(1, time.Hour))
+	})
+}
