@@ -92,6 +92,8 @@ func TestTamperedHPKE(t *testing.T) {
 			for n := range len(wire) {
 				try(wire[:n], n)
 			}
+			_, err := ParseWire(wire[:len(wire)-len("a card")-1]) // no room for a tag
+			require.Equal(t, ErrOpen, err)
 			try(append(bytes.Clone(wire), 0), "longer")
 			m, err := ParseWire(wire)
 			require.NoError(t, err)
