@@ -151,5 +151,11 @@ func (k *PrivateKey) Public() *PublicKey {
 	return p
 }
 
+// printed is all that a private key ever shows.
+const printed = "capture.PrivateKey"
+
 // Format prints the type's name alone, whatever the verb.
-func (PrivateKey) Format(f fmt.State, _ rune) { io.WriteString(f, "capture.PrivateKey") }
+func (PrivateKey) Format(f fmt.State, _ rune) { io.WriteString(f, printed) }
+
+// MarshalText is the type's name; encoding/json uses it.
+func (PrivateKey) MarshalText() ([]byte, error) { return []byte(printed), nil }
