@@ -131,7 +131,11 @@ func TestTamperedJWE(t *testing.T) {
 			text := seal(t, k, "a card")
 			p := parts(t, text)
 			for part := range p {
-				for i := range 8 * len(p[part]) {
+				step := 1
+				if s == JWERSA && part == 1 && raceDetector {
+					step = 7 // RSA takes a minute for all of them there
+				}
+				for i := 0; i < 8*len(p[part]); i += step {
 					p[part][i/8] ^= 1 << (i % 8)
 					refused(t, k, join(p), [2]int{part, i})
 					p[part][i/8] ^= 1 << (i % 8)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,9 +103,35 @@ func TestAgreementHeaders(t *testing.T) {
 	zero := base64.RawURLEncoding.EncodeToString(make([]byte, coord))
 	refused(t, k, withHeader(t, k, strings.Replace(good, x, zero, 1)), "zero")
 
+	// A byte of x moved to y: the same point, written differently.
+	point := ephemeral.PublicKey().Bytes()[1:]
+	b64 := base64.RawURLEncoding.EncodeToString
+	moved := strings.Replace(good, x, b64(point[:coord-1]), 1)
+	moved = strings.Replace(moved, b64(point[coord:]), b64(point[coord-1:]), 1)
+	refused(t, k, withHeader(t, k, moved), "moved")
+
 	p := parts(t, seal(t, k, "a card"))
 	p[1] = make([]byte, 40)
 	refused(t, k, join(p), "an encrypted key")
+}
+
+// IV, ciphertext and tag are cut where they are, and nowhere else.
+func TestCuts(t *testing.T) {
+	for _, s := range []Suite{JWERSA, JWEECDH} {
+		k := testKey(t, s)
+		good := parts(t, seal(t, k, "a card"))
+		for part := 2; part < 4; part++ {
+			p := slices.Clone(good)
+			n := len(p[part])
+			p[part], p[part+1] = p[part][:n-1], append(bytes.Clone(p[part][n-1:]), p[part+1]...)
+			refused(t, k, join(p), part)
+			p = slices.Clone(good)
+			p[part], p[part+1] = append(bytes.Clone(p[part]), p[part+1][0]), p[part+1][1:]
+			refused(t, k, join(p), part)
+		}
+		_, err := open(k, join(good))
+		require.NoError(t, err)
+	}
 }
 
 // One message has one spelling.

@@ -12,8 +12,8 @@ import (
 )
 
 func TestMemory(t *testing.T) {
-	capturetest.TestKeyStore(t, func(*testing.T) capture.KeyStore { return new(capture.MemoryKeys) })
-	capturetest.TestReplayStore(t, func(*testing.T) capture.ReplayStore { return capture.NewMemoryReplays(0) })
+	capturetest.RunKeys(t, func(*testing.T) capture.KeyStore { return new(capture.MemoryKeys) })
+	capturetest.RunReplays(t, func(*testing.T) capture.ReplayStore { return capture.NewMemoryReplays(0) })
 }
 
 // What is past is forgotten and makes room; what is not is never forgotten.

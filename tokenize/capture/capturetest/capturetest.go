@@ -1,5 +1,8 @@
-// Package capturetest holds what every store of capture keys and every memory of
-// messages must do. A store's own tests call it.
+// Package capturetest is the conformance suite of stores of capture keys
+// ([RunKeys]) and of memories of messages ([RunReplays]). A store's own tests call
+// it.
+//
+// When not to use it: outside tests. It imports package testing.
 package capturetest
 
 import (
@@ -12,14 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	cryptocapture "github.com/cardseal/cardseal/crypto/capture"
 	"github.com/cardseal/cardseal/tokenize/capture"
 )
 
-// TestKeyStore tests a key store; each call of open gives an empty one.
-func TestKeyStore(t *testing.T, open func(t *testing.T) capture.KeyStore) {
+// RunKeys tries a key store; each call of open gives an empty one.
+func RunKeys(t *testing.T, open func(t *testing.T) capture.KeyStore) {
 	now := time.Date(2026, 11, 24, 20, 0, 0, 0, time.UTC)
 	key := func(scope, alias string, sealed string) capture.Key {
 		return capture.Key{
@@ -31,42 +32,42 @@ func TestKeyStore(t *testing.T, open func(t *testing.T) capture.KeyStore) {
 		s := open(t)
 		k := key("scope", "alias", "sealed\x00\xff")
 		sealed := slices.Clone(k.Sealed)
-		require.NoError(t, s.Put(t.Context(), k))
+		must(t, s.Put(t.Context(), k))
 		clear(k.Sealed) // the store has a copy
 		got, err := s.Get(t.Context(), "scope", "alias", k.ID)
-		require.NoError(t, err)
+		must(t, err)
 		k.Sealed = sealed
-		requireKey(t, k, got)
+		sameKey(t, k, got)
 		clear(got.Sealed)
 		got, err = s.Get(t.Context(), "scope", "alias", k.ID)
-		require.NoError(t, err)
-		requireKey(t, k, got)
+		must(t, err)
+		sameKey(t, k, got)
 		for _, other := range []capture.Key{
 			{Scope: "scope2", Alias: "alias", ID: k.ID}, {Scope: "scope", Alias: "Alias", ID: k.ID}, {Scope: "SCOPE", Alias: "alias", ID: k.ID},
 			{Scope: "scope", Alias: "alias", ID: cryptocapture.NewKeyID()}, {Scope: "scopea", Alias: "lias", ID: k.ID}, {Scope: "", Alias: "alias", ID: k.ID},
 		} {
 			_, err := s.Get(t.Context(), other.Scope, other.Alias, other.ID)
-			require.ErrorIs(t, err, capture.ErrNoKey)
+			mustBe(t, err, capture.ErrNoKey)
 		}
 	})
 	t.Run("Put replaces", func(t *testing.T) {
 		s := open(t)
 		k := key("scope", "alias", "one")
-		require.NoError(t, s.Put(t.Context(), k))
+		must(t, s.Put(t.Context(), k))
 		k.Sealed, k.Retires = []byte(strings.Repeat("two", 1000)), now.Add(time.Minute)
-		require.NoError(t, s.Put(t.Context(), k))
+		must(t, s.Put(t.Context(), k))
 		got, err := s.Get(t.Context(), "scope", "alias", k.ID)
-		require.NoError(t, err)
-		requireKey(t, k, got)
+		must(t, err)
+		sameKey(t, k, got)
 		all, err := s.List(t.Context(), "scope", "alias")
-		require.NoError(t, err)
-		require.Len(t, all, 1)
+		must(t, err)
+		equal(t, "keys", 1, len(all))
 	})
 	t.Run("List", func(t *testing.T) {
 		s := open(t)
 		a, b, c, d := key("scope", "alias", "a"), key("scope", "alias", "b"), key("scope", "alias2", "c"), key("scope2", "alias", "d")
 		for _, k := range []capture.Key{a, b, c, d} {
-			require.NoError(t, s.Put(t.Context(), k))
+			must(t, s.Put(t.Context(), k))
 		}
 		for _, c := range []struct {
 			scope, alias string
@@ -76,12 +77,14 @@ func TestKeyStore(t *testing.T, open func(t *testing.T) capture.KeyStore) {
 			{"scope", "alia", nil}, {"", "", nil}, {"", "alias", nil}, {"scope2", "alias2", nil},
 		} {
 			got, err := s.List(t.Context(), c.scope, c.alias)
-			require.NoError(t, err)
-			require.Len(t, got, len(c.want))
+			must(t, err)
+			equal(t, "keys", len(c.want), len(got))
 			for _, want := range c.want {
 				i := slices.IndexFunc(got, func(k capture.Key) bool { return k.ID == want.ID })
-				require.GreaterOrEqual(t, i, 0)
-				requireKey(t, want, got[i])
+				if i < 0 {
+					t.Fatal("a key is missing")
+				}
+				sameKey(t, want, got[i])
 			}
 		}
 	})
@@ -90,26 +93,49 @@ func TestKeyStore(t *testing.T, open func(t *testing.T) capture.KeyStore) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		k := key("scope", "alias", "one")
-		require.ErrorIs(t, s.Put(ctx, k), context.Canceled)
+		mustBe(t, s.Put(ctx, k), context.Canceled)
 		_, err := s.Get(ctx, "scope", "alias", k.ID)
-		require.ErrorIs(t, err, context.Canceled)
+		mustBe(t, err, context.Canceled)
 		_, err = s.List(ctx, "scope", "alias")
-		require.ErrorIs(t, err, context.Canceled)
+		mustBe(t, err, context.Canceled)
 		_, err = s.Get(t.Context(), "scope", "alias", k.ID)
-		require.ErrorIs(t, err, capture.ErrNoKey)
+		mustBe(t, err, capture.ErrNoKey)
 	})
 }
 
-func requireKey(t *testing.T, want, got capture.Key) {
+func sameKey(t *testing.T, want, got capture.Key) {
 	t.Helper()
-	require.True(t, want.Created.Equal(got.Created), "created")
-	require.True(t, want.Retires.Equal(got.Retires), "retires")
-	got.Created, got.Retires = want.Created, want.Retires
-	require.Equal(t, want, got)
+	equal(t, "scope", want.Scope, got.Scope)
+	equal(t, "alias", want.Alias, got.Alias)
+	equal(t, "ID", want.ID, got.ID)
+	equal(t, "created", want.Created.UnixNano(), got.Created.UnixNano())
+	equal(t, "retires", want.Retires.UnixNano(), got.Retires.UnixNano())
+	equal(t, "sealed", string(want.Sealed), string(got.Sealed))
 }
 
-// TestReplayStore tests a memory of messages; each call of open gives an empty one.
-func TestReplayStore(t *testing.T, open func(t *testing.T) capture.ReplayStore) {
+func equal[T comparable](t *testing.T, what string, want, got T) {
+	t.Helper()
+	if want != got {
+		t.Fatalf("%s: want %v, got %v", what, want, got)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("unexpected error: %v", err)
+	}
+}
+
+func mustBe(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("want %v, got %v", want, err)
+	}
+}
+
+// RunReplays tries a memory of messages; each call of open gives an empty one.
+func RunReplays(t *testing.T, open func(t *testing.T) capture.ReplayStore) {
 	replay := func(digest byte) capture.Replay {
 		r := capture.Replay{Scope: "scope", Until: time.Now().Add(capture.ReplayLife)}
 		r.Digest[31] = digest
@@ -117,22 +143,22 @@ func TestReplayStore(t *testing.T, open func(t *testing.T) capture.ReplayStore) 
 	}
 	t.Run("once", func(t *testing.T) {
 		s := open(t)
-		require.NoError(t, s.Insert(t.Context(), replay(1)))
-		require.NoError(t, s.Insert(t.Context(), replay(2)))
+		must(t, s.Insert(t.Context(), replay(1)))
+		must(t, s.Insert(t.Context(), replay(2)))
 		for range 2 {
-			require.ErrorIs(t, s.Insert(t.Context(), replay(1)), capture.ErrReplayed)
-			require.ErrorIs(t, s.Insert(t.Context(), replay(2)), capture.ErrReplayed)
+			mustBe(t, s.Insert(t.Context(), replay(1)), capture.ErrReplayed)
+			mustBe(t, s.Insert(t.Context(), replay(2)), capture.ErrReplayed)
 		}
 		longer := replay(1)
 		longer.Until = longer.Until.Add(time.Hour)
-		require.ErrorIs(t, s.Insert(t.Context(), longer), capture.ErrReplayed)
+		mustBe(t, s.Insert(t.Context(), longer), capture.ErrReplayed)
 	})
 	t.Run("ended context", func(t *testing.T) {
 		s := open(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		require.ErrorIs(t, s.Insert(ctx, replay(1)), context.Canceled)
-		require.NoError(t, s.Insert(t.Context(), replay(1)))
+		mustBe(t, s.Insert(ctx, replay(1)), context.Canceled)
+		must(t, s.Insert(t.Context(), replay(1)))
 	})
 	t.Run("at once", func(t *testing.T) {
 		s := open(t)
@@ -151,6 +177,6 @@ func TestReplayStore(t *testing.T, open func(t *testing.T) capture.ReplayStore) 
 			})
 		}
 		wg.Wait()
-		require.Equal(t, []int64{1, 15, 0}, []int64{taken.Load(), refused.Load(), failed.Load()})
+		equal(t, "taken, refused, failed", [3]int64{1, 15, 0}, [3]int64{taken.Load(), refused.Load(), failed.Load()})
 	})
 }
