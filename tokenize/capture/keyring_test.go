@@ -153,6 +153,16 @@ func TestStoreWriter(t *testing.T) {
 		require.ErrorIs(t, err, envelope.ErrOpen)
 		_, err = r.Open(t.Context(), "web", text)
 		require.NoError(t, err)
+
+		// A store that answers with another key than it was asked for. The message, a
+		// JWE, is bound to no alias.
+		jwe := generate(t, r, "jwe", capture.JWEECDH)
+		k := row(jwe)
+		w.keys.answer = &k
+		_, err = r.Open(t.Context(), "web", encrypt(t, jwe, captured(0)))
+		require.ErrorIs(t, err, envelope.ErrOpen)
+		_, err = r.Open(t.Context(), "jwe", encrypt(t, jwe, captured(0)))
+		require.NoError(t, err)
 	})
 }
 

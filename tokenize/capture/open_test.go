@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	cryptocapture "github.com/cardseal/cardseal/crypto/capture"
 	"github.com/cardseal/cardseal/crypto/envelope"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize/capture"
@@ -87,6 +88,9 @@ func TestReplay(t *testing.T) {
 			require.NoError(t, err)
 			require.False(t, o.Card.Number.IsZero())
 			taken := o.Replay
+			parsed, err := cryptocapture.Parse(text)
+			require.NoError(t, err)
+			require.NotEqual(t, parsed.Digest(new([32]byte)), taken.Digest, "under no key")
 			_, err = m.Rotate(t.Context(), keys.Capture)
 			require.NoError(t, err)
 			for range 17 {

@@ -41,13 +41,16 @@ func TestMemoryReplaysIsBounded(t *testing.T) {
 		for i := range byte(3) {
 			require.NoError(t, insert(10+i, time.Minute))
 		}
-		// A digest that came again is remembered until its second end.
-		time.Sleep(time.Minute + 1)
-		require.NoError(t, insert(1, time.Second))
+		// Behind one that lives, a digest ends and comes again: its first end is not its
+		// second's.
+		time.Sleep(time.Hour)
 		require.NoError(t, insert(2, time.Hour))
-		time.Sleep(time.Second + 1)
-		require.NoError(t, insert(1, time.Hour))
-		time.Sleep(time.Minute)
+		require.NoError(t, insert(1, time.Minute))
+		time.Sleep(time.Minute + 1)
+		require.NoError(t, insert(1, 2*time.Hour))
+		time.Sleep(time.Hour)
 		require.Equal(t, capture.ErrReplayed, insert(1, time.Hour))
+		require.NoError(t, insert(3, time.Hour))
+		require.NoError(t, insert(4, time.Hour), "what is past makes room")
 	})
 }
