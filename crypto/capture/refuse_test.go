@@ -99,7 +99,7 @@ func TestAgreementHeaders(t *testing.T) {
 	for _, bad := range []string{`"apu":"A"`, `"apu":"AB"`, `"apu":"AA="`, `"apu":"A\nA"`, `"apv":"+A"`, `"apu":1`, `"apv":{}`} {
 		refused(t, k, withHeader(t, k, good[:len(good)-1]+","+bad+"}"), bad)
 	}
-	// A point that is not on the curve, and one of zeros.
+	// A point that is not on the curve.
 	zero := base64.RawURLEncoding.EncodeToString(make([]byte, coord))
 	refused(t, k, withHeader(t, k, strings.Replace(good, x, zero, 1)), "zero")
 
@@ -134,12 +134,22 @@ func TestCuts(t *testing.T) {
 	}
 }
 
+// slack lengthens a plaintext of seven bytes so that the last group of an HPKE
+// message in base64 is not full.
+func (s Suite) slack() int {
+	h, ok := s.hpke()
+	if ok && (1+keyIDSize+1+h.enc+7+tagSize)%3 == 0 {
+		return 1
+	}
+	return 0
+}
+
 // One message has one spelling.
 func TestSpellings(t *testing.T) {
 	for _, s := range suites {
 		t.Run(s.String(), func(t *testing.T) {
 			k := testKey(t, s)
-			good := string(seal(t, k, "a card!")) // of lengths that leave bits unused
+			good := string(seal(t, k, "a card "+strings.Repeat("!", s.slack()))) // so that bits are left over
 			_, err := open(k, []byte(good))
 			require.NoError(t, err)
 			for what, text := range map[string]string{
@@ -147,32 +157,30 @@ func TestSpellings(t *testing.T) {
 				"line break": good + "\n", "line break before": "\n" + good, "return": good[:20] + "\r" + good[20:],
 				"line break within": good[:len(good)-4] + "\n" + good[len(good)-4:],
 				"space":             good + " ", "space before": " " + good, "zero": good + "\x00", "twice": good + good,
-				"standard alphabet": strings.ReplaceAll(strings.ReplaceAll(good, "-", "+"), "_", "/") + "+A",
+				"standard alphabet": strings.NewReplacer("-", "+", "_", "/").Replace(good[:len(good)-1]) + "/",
 				"JSON":              `{"protected":"e30","ciphertext":"` + good + `"}`, "quoted": `"` + good + `"`,
 			} {
 				refused(t, k, []byte(text), what)
 			}
-			// The unused bits of each part's last character.
-			spelled := 0
-			for i := range good {
-				if i+1 < len(good) && good[i+1] != '.' || good[i] == '.' {
-					continue
-				}
-				for x := 1; x < 16; x++ {
-					const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-					other := []byte(good)
-					other[i] = alphabet[strings.IndexByte(alphabet, good[i])^x]
-					lax, laxErr := base64.RawURLEncoding.DecodeString(strings.ReplaceAll(string(other), ".", ""))
-					same, sameErr := base64.RawURLEncoding.DecodeString(strings.ReplaceAll(good, ".", ""))
-					if laxErr == nil && sameErr == nil && bytes.Equal(lax, same) {
-						spelled++
+			// Every other last character of each part, among them those which differ in
+			// unused bits alone and which a lax decoder takes for the same.
+			lax, same := base64.RawURLEncoding, 0
+			parts := strings.Split(good, ".")
+			for i, part := range parts {
+				for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" {
+					if part == "" || part[len(part)-1] == byte(c) {
+						continue
 					}
-					refused(t, k, other, i)
+					parts[i] = part[:len(part)-1] + string(c)
+					want, _ := lax.DecodeString(part)
+					if got, err := lax.DecodeString(parts[i]); err == nil && bytes.Equal(want, got) {
+						same++
+					}
+					refused(t, k, []byte(strings.Join(parts, ".")), i)
 				}
+				parts[i] = part
 			}
-			if !strings.Contains(good, ".") && len(good)%4 != 0 {
-				require.NotZero(t, spelled, "no other spelling was tried")
-			}
+			require.GreaterOrEqual(t, same, 3, "no other spelling was tried")
 		})
 	}
 }

@@ -7,7 +7,8 @@
 // at once, so that a client that fetched one a while ago is still served; each
 // retires at a time set when it was made, or sooner. Private keys lie in a
 // [KeyStore], sealed in the manager's ring for [keys.Capture], bound to scope,
-// alias, key ID and both times.
+// alias, key ID and both times. After a rotation of that ring Reseal moves them to
+// the new data key.
 //
 // # What is encrypted
 //

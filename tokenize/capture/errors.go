@@ -18,6 +18,9 @@ var (
 // ErrNoKey is what a [KeyStore] answers for a key it does not have.
 var ErrNoKey = errors.New("capture: no such key")
 
+// ErrChanged is what a [KeyStore] answers where another process was first.
+var ErrChanged = errors.New("capture: the key was changed meanwhile")
+
 // ErrReplaysFull is that a [MemoryReplays] holds as many messages as it may. The
 // message can be sent again later.
 var ErrReplaysFull = errors.New("capture: too many messages are remembered")

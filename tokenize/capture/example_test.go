@@ -114,3 +114,32 @@ func ExampleKeyring_Published() {
 	// <nil>
 	// 1 <nil>
 }
+
+// After the ring's data key was rotated, the keys are sealed under the new one.
+func ExampleKeyring_Reseal() {
+	ctx := context.Background()
+	m, err := keys.Open(ctx, memory.New().Keys(), keystest.NewKEK("example"), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer m.Close()
+	ring, err := capture.New(m, "shop-eu", new(capture.MemoryKeys))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := ring.Generate(ctx, "web", capture.HPKEP256, 90*24*time.Hour); err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := m.Rotate(ctx, keys.Capture); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(ring.Reseal(ctx))
+	fmt.Println(ring.Reseal(ctx))
+	// Output:
+	// 1 <nil>
+	// 0 <nil>
+}

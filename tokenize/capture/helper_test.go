@@ -55,6 +55,19 @@ type hooked struct {
 	gets   int
 	fail   error
 	answer *capture.Key // in place of every key asked for
+	onPut  func()       // before the next write
+	stale  bool         // every write comes too late
+}
+
+func (h *hooked) Put(ctx context.Context, k capture.Key, was []byte) error {
+	if f := h.onPut; f != nil {
+		h.onPut = nil
+		f()
+	}
+	if h.stale {
+		return capture.ErrChanged
+	}
+	return h.MemoryKeys.Put(ctx, k, was)
 }
 
 func (h *hooked) Get(ctx context.Context, scope, alias string, id capture.KeyID) (capture.Key, error) {
@@ -66,6 +79,17 @@ func (h *hooked) Get(ctx context.Context, scope, alias string, id capture.KeyID)
 		return *h.answer, nil
 	}
 	return h.MemoryKeys.Get(ctx, scope, alias, id)
+}
+
+// overwrite is what a writer to the store can do.
+func (w *world) overwrite(k capture.Key) {
+	old, err := w.keys.Get(w.t.Context(), k.Scope, k.Alias, k.ID)
+	if err == nil {
+		require.NotNil(w.t, old.Sealed)
+		require.NoError(w.t, w.keys.Put(w.t.Context(), k, old.Sealed))
+		return
+	}
+	require.NoError(w.t, w.keys.Put(w.t.Context(), k, nil))
 }
 
 func (w *world) manager(environment string) *keys.Manager {

@@ -71,28 +71,10 @@ func (r *Keyring) Generate(ctx context.Context, alias string, s Suite, life time
 	row := Key{Scope: r.scope, Alias: alias, ID: private.ID(), Created: now, Retires: now.Add(life.Truncate(time.Second))}
 	k := &openKey{private: private}
 	rand.Read(k.digest[:])
-	if err := r.put(ctx, row, k); err != nil {
+	if err := r.put(ctx, row, k, nil); err != nil {
 		return Published{}, err
 	}
 	return r.publish(row, k)
-}
-
-// Retire makes a key open nothing from a time on, which is now where at is zero.
-// It never lengthens a key's life. A key that the store lacks is [ErrNoKey].
-func (r *Keyring) Retire(ctx context.Context, alias string, id KeyID, at time.Time) error {
-	row, k, err := r.get(ctx, alias, id)
-	if err != nil {
-		return err
-	}
-	if at.IsZero() {
-		at = time.Now()
-	}
-	at = at.UTC().Truncate(time.Second)
-	if !at.Before(row.Retires) {
-		return nil
-	}
-	row.Retires = at
-	return r.put(ctx, row, k) // sealed anew, since the time is bound
 }
 
 // openKey is what a row's sealed bytes hold.
@@ -121,7 +103,8 @@ func additional(row *Key) *envelope.Additional {
 	}
 }
 
-func (r *Keyring) put(ctx context.Context, row Key, k *openKey) error {
+// put seals a key and stores it in place of what was sealed before.
+func (r *Keyring) put(ctx context.Context, row Key, k *openKey, was []byte) error {
 	plain, err := k.private.Append(append([]byte{sealedVersion}, k.digest[:]...))
 	if err != nil {
 		return err
@@ -130,7 +113,7 @@ func (r *Keyring) put(ctx context.Context, row Key, k *openKey) error {
 	if row.Sealed, err = r.sealer.Seal(ctx, nil, plain, additional(&row)); err != nil {
 		return err
 	}
-	if err := r.store.Put(ctx, row); err != nil {
+	if err := r.store.Put(ctx, row, was); err != nil {
 		return fmt.Errorf("capture: key store: %w", err)
 	}
 	return nil

@@ -106,6 +106,69 @@ func TestRetire(t *testing.T) {
 	})
 }
 
+// Keys follow the ring's active data key, also under the hands of others.
+func TestReseal(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		m := w.manager("test")
+		r, err := capture.New(m, "scope", &w.keys)
+		require.NoError(t, err)
+		other := w.keyring("test", "scope")
+		p, q := generate(t, r, "web", capture.HPKEP256), generate(t, other, "jwe", capture.JWEECDH)
+		id, err := cryptocapture.ParseKeyID(q.KeyID)
+		require.NoError(t, err)
+		require.NoError(t, r.Retire(t.Context(), "jwe", id, time.Now().Add(time.Second)))
+		text := encrypt(t, p, captured(0))
+		before, err := r.Open(t.Context(), "web", text)
+		require.NoError(t, err)
+		n, err := r.Reseal(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, n)
+		time.Sleep(time.Second)
+
+		old, err := m.Records(t.Context(), keys.Capture)
+		require.NoError(t, err)
+		require.Len(t, old, 1)
+		_, err = m.Rotate(t.Context(), keys.Capture)
+		require.NoError(t, err)
+		n, err = other.Reseal(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 2, n, "retired ones are among them")
+		all, err := w.keys.List(t.Context(), "scope", "")
+		require.NoError(t, err)
+		for _, k := range all {
+			sealedBy, ok := envelope.StoredKeyID(k.Sealed)
+			require.True(t, ok)
+			require.NotEqual(t, old[0].ID, sealedBy)
+		}
+		after, err := r.Open(t.Context(), "web", text)
+		require.NoError(t, err)
+		require.Equal(t, before.Replay.Digest, after.Replay.Digest)
+		_, err = r.Open(t.Context(), "jwe", encrypt(t, q, captured(0)))
+		require.Equal(t, capture.ErrOpen, err, "retired it stays")
+	})
+}
+
+// Of several who retire a key at once, the earliest time holds.
+func TestRetireAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		r := w.keyring("test", "scope")
+		p := generate(t, r, "web", capture.HPKEP256)
+		id, err := cryptocapture.ParseKeyID(p.KeyID)
+		require.NoError(t, err)
+		// While one retires it in an hour, another does so now.
+		w.keys.onPut = func() { require.NoError(t, r.Retire(t.Context(), "web", id, time.Time{})) }
+		require.NoError(t, r.Retire(t.Context(), "web", id, time.Now().Add(time.Hour)))
+		_, err = r.Open(t.Context(), "web", encrypt(t, p, captured(0)))
+		require.Equal(t, capture.ErrOpen, err)
+
+		p = generate(t, r, "web", capture.HPKEP256)
+		id, err = cryptocapture.ParseKeyID(p.KeyID)
+		require.NoError(t, err)
+		w.keys.stale = true
+		require.ErrorIs(t, r.Retire(t.Context(), "web", id, time.Time{}), capture.ErrChanged)
+	})
+}
+
 // Whoever can write the store can neither move a key elsewhere, nor lengthen its
 // life, nor plant one of his own.
 func TestStoreWriter(t *testing.T) {
@@ -127,28 +190,28 @@ func TestStoreWriter(t *testing.T) {
 			"another key": func(k *capture.Key) { k.Sealed = other.Sealed },
 			"cut":         func(k *capture.Key) { k.Sealed = k.Sealed[:len(k.Sealed)-1] },
 			"a bit":       func(k *capture.Key) { k.Sealed[len(k.Sealed)-1] ^= 1 },
-			"nothing":     func(k *capture.Key) { k.Sealed = nil },
+			"nothing":     func(k *capture.Key) { k.Sealed = []byte{} },
 		} {
 			k := good
 			k.Sealed = bytes.Clone(good.Sealed)
 			change(&k)
-			require.NoError(t, w.keys.Put(t.Context(), k))
+			w.overwrite(k)
 			_, err := r.Open(t.Context(), "web", text)
 			require.ErrorIs(t, err, envelope.ErrOpen, what)
 			require.NotErrorIs(t, err, capture.ErrOpen, what)
 			_, err = r.Published(t.Context(), "web")
 			require.ErrorIs(t, err, envelope.ErrOpen, what)
 			require.ErrorIs(t, r.Retire(t.Context(), "web", k.ID, time.Time{}), envelope.ErrOpen, what)
-			require.NoError(t, w.keys.Put(t.Context(), good))
+			w.overwrite(good)
 		}
 		moved := good
 		moved.Alias = "app"
-		require.NoError(t, w.keys.Put(t.Context(), moved))
+		w.overwrite(moved)
 		_, err := r.Open(t.Context(), "app", text)
 		require.ErrorIs(t, err, envelope.ErrOpen)
 		moved = good
 		moved.Scope = "scope2"
-		require.NoError(t, w.keys.Put(t.Context(), moved))
+		w.overwrite(moved)
 		_, err = w.keyring("test", "scope2").Open(t.Context(), "web", text)
 		require.ErrorIs(t, err, envelope.ErrOpen)
 		_, err = r.Open(t.Context(), "web", text)

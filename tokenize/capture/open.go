@@ -20,7 +20,7 @@ const (
 )
 
 // Opened is a card as its holder's browser or app sent it. Fields that were not
-// sent are zero. It prints as [card.Details] does.
+// sent are zero. Its card prints masked.
 type Opened struct {
 	// Card has number, expiry, security code and holder. The number's form was
 	// checked, its range and Luhn digit were not: see card.PAN.Check.

@@ -25,9 +25,10 @@ type Key struct {
 // KeyStore is where capture keys live. capturetest holds what every store must
 // do.
 type KeyStore interface {
-	// Put stores a key in place of the one with the same scope, alias and ID, if
-	// there is one. It does not keep k.Sealed.
-	Put(ctx context.Context, k Key) error
+	// Put stores a key in place of the one with the same scope, alias and ID whose
+	// Sealed is was, or where was is nil, as a key that is not there yet. Otherwise
+	// it is ErrChanged, decided at once with the write. It does not keep k.Sealed.
+	Put(ctx context.Context, k Key, was []byte) error
 	// Get returns a key, or ErrNoKey.
 	Get(ctx context.Context, scope, alias string, id KeyID) (Key, error)
 	// List returns the keys of an alias, or of all aliases of the scope where alias
@@ -47,18 +48,22 @@ type keyName struct {
 	id           KeyID
 }
 
-// Put stores a key.
-func (s *MemoryKeys) Put(ctx context.Context, k Key) error {
+// Put stores a key, or returns [ErrChanged].
+func (s *MemoryKeys) Put(ctx context.Context, k Key, was []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	k.Sealed = bytes.Clone(k.Sealed)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	name := keyName{k.Scope, k.Alias, k.ID}
+	if old, ok := s.keys[name]; ok != (was != nil) || !bytes.Equal(old.Sealed, was) {
+		return ErrChanged
+	}
 	if s.keys == nil {
 		s.keys = map[keyName]Key{}
 	}
-	s.keys[keyName{k.Scope, k.Alias, k.ID}] = k
+	s.keys[name] = k
 	return nil
 }
 

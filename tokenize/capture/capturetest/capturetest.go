@@ -32,7 +32,7 @@ func RunKeys(t *testing.T, open func(t *testing.T) capture.KeyStore) {
 		s := open(t)
 		k := key("scope", "alias", "sealed\x00\xff")
 		sealed := slices.Clone(k.Sealed)
-		must(t, s.Put(t.Context(), k))
+		must(t, s.Put(t.Context(), k, nil))
 		clear(k.Sealed) // the store has a copy
 		got, err := s.Get(t.Context(), "scope", "alias", k.ID)
 		must(t, err)
@@ -53,21 +53,51 @@ func RunKeys(t *testing.T, open func(t *testing.T) capture.KeyStore) {
 	t.Run("Put replaces", func(t *testing.T) {
 		s := open(t)
 		k := key("scope", "alias", "one")
-		must(t, s.Put(t.Context(), k))
-		k.Sealed, k.Retires = []byte(strings.Repeat("two", 1000)), now.Add(time.Minute)
-		must(t, s.Put(t.Context(), k))
+		mustBe(t, s.Put(t.Context(), k, []byte("one")), capture.ErrChanged)
+		must(t, s.Put(t.Context(), k, nil))
+		mustBe(t, s.Put(t.Context(), k, nil), capture.ErrChanged)
+		next := k
+		next.Sealed, next.Retires = []byte(strings.Repeat("two", 1000)), now.Add(time.Minute)
+		for _, was := range []string{"", "ones", "on", "two"} {
+			mustBe(t, s.Put(t.Context(), next, []byte(was)), capture.ErrChanged)
+		}
 		got, err := s.Get(t.Context(), "scope", "alias", k.ID)
 		must(t, err)
 		sameKey(t, k, got)
+		must(t, s.Put(t.Context(), next, k.Sealed))
+		got, err = s.Get(t.Context(), "scope", "alias", k.ID)
+		must(t, err)
+		sameKey(t, next, got)
 		all, err := s.List(t.Context(), "scope", "alias")
 		must(t, err)
 		equal(t, "keys", 1, len(all))
+	})
+	t.Run("Put at once", func(t *testing.T) {
+		s := open(t)
+		k := key("scope", "alias", "one")
+		must(t, s.Put(t.Context(), k, nil))
+		var wg sync.WaitGroup
+		var done, changed atomic.Int64
+		for i := range 16 {
+			wg.Go(func() {
+				next := k
+				next.Sealed = []byte{byte(i)}
+				switch err := s.Put(t.Context(), next, k.Sealed); {
+				case err == nil:
+					done.Add(1)
+				case errors.Is(err, capture.ErrChanged):
+					changed.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		equal(t, "done, changed", [2]int64{1, 15}, [2]int64{done.Load(), changed.Load()})
 	})
 	t.Run("List", func(t *testing.T) {
 		s := open(t)
 		a, b, c, d := key("scope", "alias", "a"), key("scope", "alias", "b"), key("scope", "alias2", "c"), key("scope2", "alias", "d")
 		for _, k := range []capture.Key{a, b, c, d} {
-			must(t, s.Put(t.Context(), k))
+			must(t, s.Put(t.Context(), k, nil))
 		}
 		for _, c := range []struct {
 			scope, alias string
@@ -93,7 +123,7 @@ func RunKeys(t *testing.T, open func(t *testing.T) capture.KeyStore) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		k := key("scope", "alias", "one")
-		mustBe(t, s.Put(ctx, k), context.Canceled)
+		mustBe(t, s.Put(ctx, k, nil), context.Canceled)
 		_, err := s.Get(ctx, "scope", "alias", k.ID)
 		mustBe(t, err, context.Canceled)
 		_, err = s.List(ctx, "scope", "alias")
