@@ -47,9 +47,9 @@
 // who sent it, nor that it was sent once. The page that does the encrypting is
 // served by someone, and whoever can change it reads the form. And nobody can
 // tell from outside that a key was published by its owner: publish it over TLS
-// from the vault's own host. A message for an RSA key costs the vault some six
-// milliseconds whether it is good or not, a hundred times what P-256 costs: limit
-// the rate.
+// from the vault's own host. A message for an RSA key costs the vault some
+// milliseconds whether it is good or not, fifty times what P-256 costs and more:
+// limit the rate.
 //
 // All types are safe for concurrent use once made. HPKEX25519 is refused under
 // GODEBUG=fips140=only; HPKE needs a FIPS module of Go 1.26 or later there.
