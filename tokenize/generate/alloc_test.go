@@ -5,6 +5,7 @@
 package generate
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,11 +32,17 @@ func TestNothingIsAllocated(t *testing.T) {
 	luhn, uuid := string(AppendRandomWithLuhn(nil)), string(AppendUUID(nil))
 	kept := string(s.AppendToken(nil, 7))
 	middle := s.Middle(7)
+	f := vaultless(t, vaultScope)
+	vaultlessToken, many := must(f.AppendToken(nil, digits)), bytes.Repeat(digits, 3*vaultlessStep)
+	batch := make([]byte, 0, len(many))
 	var sink uint64
 	var ok bool
 	for name, call := range map[string]func(){
 		"AppendRandomWithLuhn":   func() { buf = AppendRandomWithLuhn(buf[:0]) },
 		"AppendPreserve64":       func() { buf, _ = AppendPreserve64(buf[:0], digits) },
+		"Vaultless.AppendToken":  func() { buf, _ = f.AppendToken(buf[:0], digits) },
+		"Vaultless.AppendNumber": func() { buf, _ = f.AppendNumber(buf[:0], vaultlessToken) },
+		"Vaultless.AppendTokens": func() { batch, _ = f.AppendTokens(batch[:0], many, len(digits)) },
 		"AppendUUID":             func() { buf = AppendUUID(buf[:0]) },
 		"AppendOrder":            func() { buf, ok = AppendOrder(buf[:0], kept) },
 		"AppendUnbufferedDigits": func() { buf = AppendUnbufferedDigits(buf[:0], 3) },

@@ -1,6 +1,7 @@
 package generate_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -126,4 +127,28 @@ func ExampleUint64n() {
 func ExampleAppendUnbufferedDigits() {
 	fmt.Println(len(generate.AppendUnbufferedDigits(nil, 3)))
 	// Output: 3
+}
+
+// A token that leads back with the key alone. The key is a subkey of a managed data
+// key; a repository sees to that.
+func ExampleVaultless() {
+	f, err := generate.NewVaultless(bytes.Repeat([]byte{7}, 32), "test", "shop-eu")
+	if err != nil {
+		panic(err)
+	}
+	number := []byte("4242424242424242")
+	token, err := f.AppendToken(nil, number)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(string(token[:6]), string(token[12:]), card.Luhn(token))
+	back, err := f.AppendNumber(nil, token)
+	fmt.Println(bytes.Equal(back, number), err)
+
+	_, err = f.AppendToken(nil, []byte("36006666333344"))
+	fmt.Println(err)
+	// Output:
+	// 424242 4242 false
+	// true <nil>
+	// generate: number has fewer than 15 digits, too few to encrypt a part of them
 }

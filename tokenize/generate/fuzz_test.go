@@ -82,3 +82,26 @@ func FuzzCheckMerchantToken(f *testing.F) {
 		}
 	})
 }
+
+// What is made of a number opens to it, and what opens is made of the number.
+func FuzzVaultless(f *testing.F) {
+	for _, text := range []string{pan15, pan16, pan19, panNoLuhn, pan14, "4242424242424241", "424242424242424x", ""} {
+		f.Add(text)
+	}
+	v := vaultless(f, vaultScope)
+	f.Fuzz(func(t *testing.T, text string) {
+		if token, err := v.AppendToken(nil, []byte(text)); err == nil {
+			back, err := v.AppendNumber(nil, token)
+			if err != nil || string(back) != text || slowLuhn(string(token)) || !Valid(FF1, string(token)) {
+				t.Fatal("a token that is none, or of another number")
+			}
+		} else if CheckVaultless([]byte(text)) == nil {
+			t.Fatal("a number without a token")
+		}
+		if number, err := v.AppendNumber(nil, []byte(text)); err == nil {
+			if token, err := v.AppendToken(nil, number); err != nil || string(token) != text {
+				t.Fatal("two tokens of one number")
+			}
+		}
+	})
+}

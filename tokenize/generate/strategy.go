@@ -21,6 +21,7 @@ const (
 	Preserve64       Strategy = 2 // PRESERVE_6_4
 	MerchantProvided Strategy = 3 // MERCHANT_PROVIDED
 	UUID             Strategy = 4 // UUID
+	FF1              Strategy = 5 // FF1
 )
 
 var names = [...]string{
@@ -28,6 +29,7 @@ var names = [...]string{
 	Preserve64:       "PRESERVE_6_4",
 	MerchantProvided: "MERCHANT_PROVIDED",
 	UUID:             "UUID",
+	FF1:              "FF1",
 }
 
 // Known reports whether s is one of the strategies.
@@ -85,6 +87,9 @@ func Valid(s Strategy, token string) bool {
 		return isLuhnToken(token)
 	case Preserve64:
 		return len(token) >= minPreserved && len(token) <= maxPreserved &&
+			isDigits(token) && !card.Luhn([]byte(token))
+	case FF1:
+		return len(token) >= minVaultless && len(token) <= maxVaultless &&
 			isDigits(token) && !card.Luhn([]byte(token))
 	case MerchantProvided:
 		return isMerchantToken(token)

@@ -14,6 +14,7 @@ var all = map[Strategy]string{
 	Preserve64:       "PRESERVE_6_4",
 	MerchantProvided: "MERCHANT_PROVIDED",
 	UUID:             "UUID",
+	FF1:              "FF1",
 }
 
 func TestStrategyNames(t *testing.T) {
@@ -35,11 +36,11 @@ func TestStrategyNames(t *testing.T) {
 	}
 	require.Len(t, all, len(names)-1)
 	// The stored numbers.
-	require.EqualValues(t, []int{1, 2, 3, 4}, []int{int(RandomWithLuhn), int(Preserve64), int(MerchantProvided), int(UUID)})
+	require.EqualValues(t, []int{1, 2, 3, 4, 5}, []int{int(RandomWithLuhn), int(Preserve64), int(MerchantProvided), int(UUID), int(FF1)})
 }
 
 func TestStrategyUnknown(t *testing.T) {
-	for _, s := range []Strategy{0, 5, 255} {
+	for _, s := range []Strategy{0, 6, 255} {
 		require.False(t, s.Known())
 		_, err := ParseStrategy(s.String())
 		require.ErrorIs(t, err, ErrStrategy)
@@ -49,7 +50,7 @@ func TestStrategyUnknown(t *testing.T) {
 		require.False(t, Valid(s, pan16))
 		require.False(t, Valid(s, ""))
 	}
-	for _, name := range []string{"", "uuid", "UUID ", "PRESERVE_6_4\n", "FF1", "1"} {
+	for _, name := range []string{"", "uuid", "UUID ", "PRESERVE_6_4\n", "ff1", "1"} {
 		s := Preserve64
 		require.ErrorIs(t, s.UnmarshalText([]byte(name)), ErrStrategy)
 		require.Equal(t, Preserve64, s, "changed on error")
@@ -63,7 +64,7 @@ func TestValid(t *testing.T) {
 	uuid := string(AppendUUID(nil))
 	luhn := string(AppendRandomWithLuhn(nil))
 	for token, of := range map[string][]Strategy{
-		fails:                   {Preserve64, MerchantProvided},
+		fails:                   {Preserve64, FF1, MerchantProvided},
 		luhn:                    {RandomWithLuhn, MerchantProvided},
 		uuid:                    {UUID},
 		pan16:                   {MerchantProvided},
@@ -75,7 +76,7 @@ func TestValid(t *testing.T) {
 		"9" + luhn:              {MerchantProvided},
 	} {
 		if token == "9"+luhn && !slowLuhn(token) {
-			of = append(of, Preserve64)
+			of = append(of, Preserve64, FF1)
 		}
 		for s := range all {
 			require.Equal(t, slices.Contains(of, s), Valid(s, token), "%v, a token of %d characters", s, len(token))
