@@ -15,9 +15,12 @@ const (
 	// MaySuspend is needed to suspend a token and to activate it again: who may
 	// update a card must not be able to undo what a fraud desk did.
 	MaySuspend
+	// MayRevealFF1 is needed beside MayReveal to compute the number behind an FF1
+	// token that need not have been saved. Give it to fewer still.
+	MayRevealFF1
 
 	// MayAll is every permission.
-	MayAll = MaySave | MayRead | MayUpdate | MayDelete | MayReveal | MaySuspend
+	MayAll = MaySave | MayRead | MayUpdate | MayDelete | MayReveal | MaySuspend | MayRevealFF1
 )
 
 // Caller says for whom a call is made. The embedding service has authenticated

@@ -21,6 +21,16 @@ const (
 	MerchantProvided = generate.MerchantProvided
 	// UUID: a random version-4 UUID.
 	UUID = generate.UUID
+	// FF1: the card's first six and last four digits (of 15 digits, five and four)
+	// around the encrypted middle; fails Luhn. The token follows from the card and a
+	// key that the repository keeps for good, so a card that was deleted cannot be
+	// saved again, whoever has that key has the card behind every token, deleted ones
+	// included, and another key means another repository. With UniqueCard only, for
+	// cards of 15 to 19 digits that pass Luhn.
+	//
+	// A row is kept all the same: it holds the sealed card, expiry, states and
+	// tombstone. See [Repository.RevealVaultless] for what works without one.
+	FF1 = generate.FF1
 )
 
 // Management says how many tokens a card may have in a repository. The zero
@@ -105,6 +115,9 @@ func (c Config) filled() (Config, error) {
 	}
 	if c.Management != UniqueCard && c.Management != UniqueToken {
 		return c, invalid("management", Invalid, "is not a known strategy")
+	}
+	if c.Generation == FF1 && c.Management != UniqueCard {
+		return c, invalid("management", Unsupported, "must be UNIQUE_CARD for FF1, which has one token for a card")
 	}
 	if c.Verification == 0 {
 		c.Verification = Basic

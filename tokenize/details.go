@@ -66,9 +66,10 @@ const (
 	Existing                        // the card had this token, nothing else to change
 	Updated                         // an existing token's details were changed
 	Replayed                        // the idempotency key was known: the first call's token
+	Computed                        // an analytics token alone: nothing was stored
 )
 
-var outcomeNames = [...]string{Created: "created", Existing: "existing", Updated: "updated", Replayed: "replayed"}
+var outcomeNames = [...]string{Created: "created", Existing: "existing", Updated: "updated", Replayed: "replayed", Computed: "computed"}
 
 // String is the outcome in lower case.
 func (o SaveOutcome) String() string { return name(outcomeNames[:], int(o)) }
@@ -80,6 +81,7 @@ func (o SaveOutcome) MarshalText() ([]byte, error) { return []byte(o.String()), 
 // full card number.
 type Details struct {
 	Token         string
+	Analytics     string // the card's analytics token, empty where none was asked for
 	Repository    string
 	Status        Status
 	Valid         bool // false: an account updater said the card is no longer good
@@ -119,7 +121,7 @@ func (r *Repository) details(row *store.Row) Details {
 	_ = d.LocalBrand.UnmarshalText([]byte(row.Local))
 	_ = d.Funding.UnmarshalText([]byte(row.Funding))
 	d.Scheme = d.Brand.Scheme()
-	d.BIN, d.LastFour = row.BIN, row.LastFour
+	d.BIN, d.LastFour, d.Analytics = row.BIN, row.LastFour, row.Analytics
 	d.Expiry, d.TokenExpiry = expiryOf(row.Expiry), lastDay(row.Expires)
 	d.Created, d.Updated, d.LastUsed = moment(row.Created), moment(row.Updated), moment(row.LastUsed)
 	d.UpdatedBy, d.SchemeStatus = row.UpdatedBy, SchemeStatus(row.Scheme.Status)

@@ -28,6 +28,8 @@ type batch struct {
 	// the first call got.
 	replayed []string
 
+	tokens []string // of the requests' cards, where they follow from those ([FF1])
+
 	fenced   int  // rounds in which a data key was closed for writing
 	recalled bool // the store was asked what is remembered under the earlier digest key
 
@@ -61,7 +63,7 @@ func (b *batch) plan(ctx context.Context, read bool) error {
 	}
 	known, checked := false, false
 	for i := range b.reqs {
-		if b.res[i].Err != nil {
+		if b.res[i].Err != nil || b.reqs[i].Types == Analytics {
 			continue
 		}
 		err := b.planOne(ctx, i, read)
@@ -122,6 +124,9 @@ func (b *batch) read(ctx context.Context) error {
 			}
 			if p.hasNumber && b.r.c.Management == UniqueCard {
 				values = append(values, p.index)
+			}
+			if p.hasNumber && b.r.c.Generation == FF1 {
+				tokens = append(tokens, b.tokens[i]) // it may be a tombstone, which has no index value
 			}
 		}
 	}

@@ -27,7 +27,7 @@ func (b *batch) create(ctx context.Context, i int) error {
 	text := append(buf[:0], q.Token...)
 	var err error
 	if q.Token == "" {
-		if text, err = b.drawToken(ctx, text, pan); err != nil {
+		if text, err = b.drawToken(ctx, i, text); err != nil {
 			return err
 		}
 	}
@@ -53,6 +53,12 @@ func (b *batch) create(ctx context.Context, i int) error {
 	if r.c.Generation == Preserve64 {
 		row.Order, _ = generate.Order(row.Token)
 	}
+	if q.Types == ReuseAndAnalytics {
+		if row.Analytics, err = r.analyticsToken(ctx, b.now, pan); err != nil {
+			b.takeBack()
+			return err
+		}
+	}
 	row.Sealed, row.Index = b.slots(i)
 	row.Index[0] = p.index
 	row.Index = append(row.Index, p.more...)
@@ -62,7 +68,7 @@ func (b *batch) create(ctx context.Context, i int) error {
 	}
 	at := moment(ms)
 	b.res[i].Details = Details{
-		Token: row.Token, Repository: r.c.ID, Status: Active, Valid: true, Outcome: Created,
+		Token: row.Token, Analytics: row.Analytics, Repository: r.c.ID, Status: Active, Valid: true, Outcome: Created,
 		Verified: p.verified, Brand: p.bins.Brand, Scheme: p.bins.Brand.Scheme(),
 		LocalBrand: p.bins.LocalBrand, Funding: p.bins.Funding,
 		BIN: row.BIN, LastFour: row.LastFour, Masked: s[four:], Expiry: q.Card.Expiry,
@@ -87,9 +93,9 @@ func (b *batch) update(ctx context.Context, i int, row store.Row) error {
 	old := row
 	outcome := Existing
 	newNumber := p.hasNumber && !slices.Contains(row.Index, p.index)
-	if newNumber && r.c.Generation == Preserve64 {
+	if newNumber && (r.c.Generation == Preserve64 || r.c.Generation == FF1) {
 		return &Error{Cause: RequestRejected, Field: card.FieldNumber, Kind: Invalid, SupportCode: "NUMBER_FIXED",
-			Explanation: "of a PRESERVE_6_4 token cannot change"}
+			Explanation: "of a " + r.c.Generation.String() + " token cannot change"}
 	}
 	if newNumber {
 		pan := q.Card.Number
@@ -97,6 +103,14 @@ func (b *batch) update(ctx context.Context, i int, row store.Row) error {
 		row.Network, row.Brand, row.Funding = p.bins.Network, p.bins.Brand.String(), p.bins.Funding.String()
 		row.Local = p.bins.LocalBrand.String()
 		row.Index = p.values()
+	}
+	// An analytics token follows the number, asked for or not.
+	if newNumber && row.Analytics != "" || q.Types == ReuseAndAnalytics && row.Analytics == "" {
+		token, err := r.analyticsToken(ctx, b.now, q.Card.Number)
+		if err != nil {
+			return err
+		}
+		row.Analytics, outcome = token, Updated
 	}
 	if newNumber || q.Card.Holder != "" || q.Card.Email != "" || q.Clear.of(&row) {
 		row.Sealed = slices.Clone(row.Sealed)

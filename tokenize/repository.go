@@ -5,8 +5,10 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/cardseal/cardseal/crypto/blindindex"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize/card"
+	"github.com/cardseal/cardseal/tokenize/generate"
 	"github.com/cardseal/cardseal/tokenize/seal"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
@@ -21,6 +23,9 @@ type Repository struct {
 	index  *keys.Scope
 	at     atomic.Pointer[standing]
 	batch  sync.Pool // *batch
+
+	analytics underPin[blindindex.Index]
+	vaultless underPin[generate.Vaultless]
 }
 
 func (v *Vault) repository(stored *store.Repository) (*Repository, error) {

@@ -32,6 +32,12 @@ type SaveRequest struct {
 	// code and currency serve acquirer verification alone: they are handed to the
 	// [Verifier], stored nowhere, and refused where it is not asked.
 	Card card.Details
+	// Types says which tokens to make. An analytics token is one-way, the same for the
+	// same card as long as the repository lives, and unrelated to those of other
+	// repositories; it is kept with a token and follows its number. Analytics alone
+	// stores nothing: the card is verified, the result has the analytics token and
+	// no other, and an idempotency key is not remembered, since nothing could differ.
+	Types TokenType
 	// TokenExpiry is the last day on which the token resolves, in UTC; it may lie in
 	// the past. A token that the save finds is given it as well.
 	TokenExpiry Date
@@ -108,6 +114,9 @@ func (r *Repository) prepare(ctx context.Context, l *lookup, q *SaveRequest, p *
 	if err := q.checkChanges(); err != nil {
 		return err
 	}
+	if err := q.checkTypes(); err != nil {
+		return err
+	}
 	var err error
 	if p.named, err = nameBrand(q.Brand); err != nil {
 		return err
@@ -122,6 +131,9 @@ func (r *Repository) prepare(ctx context.Context, l *lookup, q *SaveRequest, p *
 		if err := r.prepareNumber(ctx, l, q, p); err != nil {
 			return err
 		}
+	}
+	if q.Types == Analytics {
+		return nil
 	}
 	if err := r.checkToken(q); err != nil {
 		return err
@@ -153,13 +165,8 @@ func (r *Repository) prepareNumber(ctx context.Context, l *lookup, q *SaveReques
 	default:
 		return invalid("verification", Unsupported, "is not a known strategy")
 	}
-	if r.c.Generation == Preserve64 {
-		var digits [card.MaxLen]byte
-		_, err := generate.Space64Of(pan.AppendDigits(digits[:0]))
-		clear(digits[:])
-		if err != nil {
-			return err
-		}
+	if err := r.checkNumber(pan); err != nil && q.Types != Analytics {
+		return err
 	}
 	if limit := r.v.o.SaveLimit; limit != nil {
 		if err := limit(ctx, q.Caller, pan.BIN(), pan.LastFour()); err != nil {
@@ -168,6 +175,21 @@ func (r *Repository) prepareNumber(ctx context.Context, l *lookup, q *SaveReques
 	}
 	l.index(pan, p)
 	return nil
+}
+
+// checkNumber refuses a number that the strategy has no token for.
+func (r *Repository) checkNumber(pan card.PAN) error {
+	if r.c.Generation != Preserve64 && r.c.Generation != FF1 {
+		return nil
+	}
+	var buf [card.MaxLen]byte
+	defer clear(buf[:])
+	digits := pan.AppendDigits(buf[:0])
+	if r.c.Generation == FF1 {
+		return generate.CheckVaultless(digits)
+	}
+	_, err := generate.Space64Of(digits)
+	return err
 }
 
 // checkToken refuses a token that cannot be one. It must not be echoed: callers
@@ -248,12 +270,16 @@ func inputUnder(key *secret.Bytes, q *SaveRequest) [32]byte {
 	defer clear(digits[:])
 	parts := [][]byte{q.Card.Number.AppendDigits(digits[:0]), []byte(q.Card.Expiry.String()),
 		[]byte(q.Card.Holder), []byte(q.Token), {byte(q.Verification)}}
-	// Behind what requests always had, so that the digest of those is the same.
+	// Behind what requests always had, so that the digest of those is the same, each
+	// group behind a name of its own.
 	if q.Card.Email != "" || !q.TokenExpiry.IsZero() || q.Clear != 0 {
-		parts = append(parts, []byte(q.Card.Email), []byte(q.TokenExpiry.String()), []byte{byte(q.Clear)})
+		parts = append(parts, []byte("changes"), []byte(q.Card.Email), []byte(q.TokenExpiry.String()), []byte{byte(q.Clear)})
 	}
 	if q.Card.Currency != "" || q.Brand != "" {
-		parts = append(parts, []byte(q.Card.Currency), []byte(q.Brand))
+		parts = append(parts, []byte("acquirer"), []byte(q.Card.Currency), []byte(q.Brand))
+	}
+	if q.Types > Reuse {
+		parts = append(parts, []byte("types"), []byte(q.Types.String()))
 	}
 	return digestUnder(key, "input", parts...)
 }

@@ -96,7 +96,7 @@ func (r *Repository) giveBack(b *batch) {
 	clear(b.replayed)
 	clear(b.writes)
 	b.one, b.oneRes = [1]SaveRequest{}, [1]SaveResult{}
-	b.reqs, b.res = nil, nil
+	b.reqs, b.res, b.tokens = nil, nil, nil
 	r.batch.Put(b)
 }
 
@@ -126,6 +126,17 @@ func (b *batch) run(ctx context.Context, s *step) error {
 		}
 		ask = ask || b.prep[i].acquirer
 		read = read || q.Token != ""
+		if q.Types == Analytics && b.res[i].Err == nil {
+			b.prep[i].hasNumber = false // there is nothing to look up
+			if err := b.analyze(ctx, i); err != nil {
+				return err
+			}
+		}
+	}
+	if b.r.c.Generation == FF1 {
+		if err := b.computeTokens(ctx); err != nil {
+			return err
+		}
 	}
 	if ask {
 		if err := b.verify(ctx); err != nil {
@@ -304,6 +315,8 @@ func (b *batch) audit(ctx context.Context) error {
 			}
 		case res.Details.Outcome == Created:
 			e.Outcome = audit.Created
+		case res.Details.Outcome == Computed:
+			e.Outcome = audit.Done
 		case res.Details.Outcome == Updated:
 			e.Outcome = audit.Updated
 		}

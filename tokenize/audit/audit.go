@@ -58,6 +58,9 @@ const (
 	Delete   Action = "delete"
 	Create   Action = "create-repository"
 	Assign   Action = "assign-merchant"
+	// RevealVaultless: a number was computed from an FF1 token, which need not have
+	// been saved.
+	RevealVaultless Action = "reveal-vaultless"
 	// Reindex: the index key was replaced.
 	Reindex Action = "reindex"
 
