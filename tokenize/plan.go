@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cardseal/cardseal/tokenize/card"
+	"github.com/cardseal/cardseal/tokenize/generate"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
@@ -28,7 +29,8 @@ type batch struct {
 	// the first call got.
 	replayed []string
 
-	tokens []string // of the requests' cards, where they follow from those ([FF1])
+	spent  map[generate.Space64]bool // spaces that have nothing for the rest of this batch
+	tokens []string                  // of the requests' cards, where they follow from those ([FF1])
 
 	fenced   int  // rounds in which a data key was closed for writing
 	recalled bool // the store was asked what is remembered under the earlier digest key
@@ -53,6 +55,7 @@ func (b *batch) plan(ctx context.Context, read bool) error {
 	clear(b.rows)
 	clear(b.cards)
 	clear(b.onces)
+	clear(b.spent)
 	if n := len(b.reqs); cap(b.writes) < n {
 		b.writes = make([]store.Write, 0, n) // never grown: b.rows points into it
 	}

@@ -26,6 +26,7 @@ type Repository struct {
 
 	analytics underPin[blindindex.Index]
 	vaultless underPin[generate.Vaultless]
+	crowds    crowds
 }
 
 func (v *Vault) repository(stored *store.Repository) (*Repository, error) {

@@ -130,3 +130,49 @@ func TestDrawFreeErrors(t *testing.T) {
 	require.ErrorIs(t, err, ErrDisorder)
 	require.Equal(t, 2, read)
 }
+
+// Many at once: distinct, free, and each in each place equally likely.
+func TestSampleFreeIsUniform(t *testing.T) {
+	s := space(t, pan14)
+	free := []uint64{0, 1, 2, 500, 502, 503, 4000, 4001, 8990, 8999}
+	taken := slices.Collect(func(yield func(string) bool) {
+		for text := range allBut(s, free...) {
+			if !yield(text) {
+				return
+			}
+		}
+	})
+	const n = 4
+	counts := make([]int, n*len(free))
+	for range 200 {
+		got, err := s.SampleFree(n, yieldAll(nil, taken...))
+		require.NoError(t, err)
+		require.Len(t, got, n)
+		for place, k := range got {
+			i := slices.Index(free, k)
+			require.GreaterOrEqual(t, i, 0, "a token that is taken")
+			require.NotContains(t, got[:place], k, "one twice")
+			counts[place*len(free)+i]++
+		}
+	}
+	requireUniform(t, counts, "token and place")
+
+	all, err := s.SampleFree(100, yieldAll(nil, taken...))
+	require.NoError(t, err)
+	require.ElementsMatch(t, free, all)
+	none, err := s.SampleFree(n, allBut(s))
+	require.NoError(t, err)
+	require.Empty(t, none)
+	count, err := s.CountTaken(yieldAll(nil, taken...))
+	require.NoError(t, err)
+	require.EqualValues(t, 9000-len(free), count)
+
+	stop := errors.New("stop")
+	for _, seq := range []iter.Seq2[string, error]{yieldAll(stop, taken[0]), yieldAll(nil, "9", "x")} {
+		got, err := s.SampleFree(n, seq)
+		require.Nil(t, got)
+		require.Error(t, err)
+		_, err = s.CountTaken(seq)
+		require.Error(t, err)
+	}
+}
