@@ -11,11 +11,11 @@ import (
 const columnKey = 12
 
 // column is a list of ordered columns with the same beginning. Writers append
-// to it; a reader sorts it, since readers are rare: a look at a column begins
-// where random tries ended.
+// to it; a reader sorts what is new, since readers are rare: a look at a column
+// begins where random tries ended.
 type column struct {
 	list   []string
-	sorted bool
+	sorted int // so many at the beginning are in order
 }
 
 func columnOf(order string) string { return order[:min(columnKey, len(order))] }
@@ -26,7 +26,7 @@ func (s *scope) addOrder(order string) {
 		c = &column{}
 		s.order[columnOf(order)] = c
 	}
-	c.list, c.sorted = append(c.list, order), false
+	c.list = append(c.list, order)
 }
 
 // removeOrder takes one such entry away: two rows may have the same.
@@ -36,6 +36,9 @@ func (s *scope) removeOrder(order string) {
 	for i := len(c.list) - 1; i >= 0; i-- {
 		if c.list[i] == order {
 			c.list = slices.Delete(c.list, i, i+1)
+			if i < c.sorted {
+				c.sorted--
+			}
 			break
 		}
 	}
@@ -65,10 +68,7 @@ func (c *column) from(dst []string, prefix string) []string {
 	if c == nil {
 		return dst
 	}
-	if !c.sorted {
-		slices.Sort(c.list)
-		c.sorted = true
-	}
+	c.sort()
 	at, _ := slices.BinarySearch(c.list, prefix)
 	for _, order := range c.list[at:] {
 		if !strings.HasPrefix(order, prefix) {
@@ -77,4 +77,21 @@ func (c *column) from(dst []string, prefix string) []string {
 		dst = append(dst, order)
 	}
 	return dst
+}
+
+// sort brings what was appended into its place among the rest, from the end on.
+func (c *column) sort() {
+	fresh := slices.Clone(c.list[c.sorted:])
+	slices.Sort(fresh)
+	old := c.list[:c.sorted]
+	for k := len(c.list) - 1; len(fresh) > 0; k-- {
+		from := &fresh
+		if len(old) > 0 && old[len(old)-1] > fresh[len(fresh)-1] {
+			from = &old
+		}
+		last := len(*from) - 1
+		c.list[k] = (*from)[last]
+		*from = (*from)[:last]
+	}
+	c.sorted = len(c.list)
 }
