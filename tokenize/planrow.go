@@ -36,7 +36,7 @@ func (b *batch) create(ctx context.Context, i int) error {
 	bin := len(text)
 	text = append(text, pan.LastFour()...)
 	four := len(text)
-	text = pan.AppendMasked(text, r.c.Masking)
+	text = pan.AppendMasked(text, narrowed(r.c.Masking, bin-n))
 	s := string(text)
 
 	ms := b.now.UnixMilli()
@@ -77,6 +77,17 @@ func (b *batch) create(ctx context.Context, i int) error {
 	}
 	b.overlay(w)
 	return nil
+}
+
+// narrowed is the mask without leading digits beyond those of a kept BIN. Of 12 and 13
+// digits, and of 16 of most networks, a mask such as 8.0 would show more than may be
+// seen beside the last four (FAQ 1091).
+func narrowed(m card.Mask, bin int) card.Mask {
+	if m.First() <= bin {
+		return m
+	}
+	n, _ := card.NewMask(bin, m.Last(), m.Fill()) // within the bounds of m
+	return n
 }
 
 // appendBIN appends the leading digits that may be kept in clear beside the last

@@ -77,6 +77,19 @@ func (s *Strategy) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Keeps returns how many leading and trailing digits of a card number with length
+// digits its tokens show: 0 and 0 for strategies that show none, and for lengths that
+// have no tokens. It says nothing of what a caller puts into a MerchantProvided token.
+func (s Strategy) Keeps(length int) (first, last int) {
+	switch {
+	case s == Preserve64 && length >= minPreserved && length <= maxPreserved:
+		return keptFirst, keptLast
+	case s == FF1 && length >= minVaultless && length <= maxVaultless:
+		return firstKept(length), keptLast
+	}
+	return 0, 0
+}
+
 // Valid reports whether token has the shape of the strategy's tokens, so that a
 // look-up of anything else needs no store. It says nothing of whether the token
 // exists, and goes on accepting what earlier releases drew. An unknown strategy

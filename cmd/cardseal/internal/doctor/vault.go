@@ -3,15 +3,10 @@ package doctor
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
-	"github.com/cardseal/cardseal/tokenize/card"
-	"github.com/cardseal/cardseal/tokenize/generate"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
@@ -49,46 +44,18 @@ func (c *checkup) index(r store.Repository) {
 
 // repository says what a configuration means for those who live with it.
 func (c *checkup) repository(r tokenize.Config) {
-	at := len(c.findings)
-	if r.Generation == tokenize.Preserve64 {
-		c.say(Warn, "repository", "%s: PRESERVE_6_4 tokens show the card's first six and last four digits; "+
-			"of a 16-digit card %s tokens share them, and saves fail when all are taken", r.ID, spaceSize(16))
-		c.say(Warn, "repository", "%s: PRESERVE_6_4 tokens are told from card numbers by failing Luhn; cards of %s may fail it too, "+
-			"so a token of theirs can be taken for a card, and those that fail it are refused", r.ID, strings.Join(withoutLuhn(), ", "))
+	own := false
+	for _, risk := range r.Risks() {
+		grade := Warn
+		if risk.Inherent {
+			grade = OK
+		}
+		own = own || !risk.Inherent
+		c.say(grade, "repository", "%s: %s", r.ID, risk.Text)
 	}
-	if r.Verification == tokenize.None {
-		c.say(Warn, "repository", "%s: verification NONE saves numbers that no card can have", r.ID)
-	}
-	if r.Management == tokenize.UniqueToken {
-		c.say(Warn, "repository", "%s: UNIQUE_TOKEN gives a card as many tokens as it is saved times; deleting a card means deleting each", r.ID)
-	}
-	if first, last := r.Masking.Shows(16); first+last > 10 {
-		c.say(Warn, "repository", "%s: masking %v shows %d of 16 digits", r.ID, r.Masking, first+last)
-	}
-	if len(c.findings) == at {
+	if !own {
 		c.say(OK, "repository", "%s: %v, %v, masking %v", r.ID, r.Generation, r.Management, r.Masking)
 	}
-}
-
-// spaceSize is how many PRESERVE_6_4 tokens cards of a length share.
-func spaceSize(length int) string {
-	s, err := generate.NewSpace64("000000", "0000", length)
-	if err != nil {
-		return "few"
-	}
-	return fmt.Sprint(s.Size())
-}
-
-// withoutLuhn lists the networks whose cards need not pass Luhn.
-func withoutLuhn() []string {
-	var names []string
-	for _, n := range card.Ranges() {
-		if n.Luhn() != card.LuhnRequired {
-			names = append(names, n.Name())
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 // environment is the one the program's vaults are in.
