@@ -12,10 +12,13 @@ import (
 )
 
 const (
-	// crowdSample is how many free tokens one reading of a crowded space serves.
-	crowdSample = 1024
+	// One reading of a crowded space serves a crowdShare-th of it, at most crowdSample
+	// tokens. Readings begin when four fifths or so are taken, so that there are a dozen
+	// of them until a space is full, whatever its size.
+	crowdShare  = 64
+	crowdSample = 1 << 14
 	// crowdSpaces bounds the crowded spaces that a process remembers.
-	crowdSpaces = 256
+	crowdSpaces = 64
 	// crowdFull is how long a space that was found full is taken to be so. Tokens are
 	// never given back; only a store that was put back to an earlier state has more.
 	crowdFull = time.Minute
@@ -93,7 +96,8 @@ func (b *batch) drawPreserve64(ctx context.Context, dst []byte, pan card.PAN) ([
 		}
 	}
 	// What this batch is about to take is still free in the store.
-	sample, err := space.SampleFree(crowdSample+len(b.writes), space.Middles(b.r.v.cards.Ordered(ctx, b.r.scope, space.OrderPrefix())))
+	n := int(min(space.Size()/crowdShare, crowdSample)) + len(b.writes)
+	sample, err := space.SampleFree(n, space.Middles(b.r.v.cards.Ordered(ctx, b.r.scope, space.OrderPrefix())))
 	if err != nil {
 		return nil, err
 	}
