@@ -27,6 +27,8 @@ error; with another one it is.
   RANDOM_WITH_LUHN   16 random digits that begin with 9 and pass Luhn
   PRESERVE_6_4       the card's first six and last four digits; fails Luhn
   UUID               a random UUID
+  FF1                the card's first six and last four digits around the encrypted
+                     middle, without a choice: one token for a card, for ever
   MERCHANT_PROVIDED  the caller of the library supplies the token
 
   UNIQUE_CARD        a card has one token
@@ -105,6 +107,8 @@ func (a *app) repoShow() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "show ID", Short: "Show a repository's configuration", Example: "  cardseal repo show SHOP --json",
+		Long: `show prints a repository's configuration and, unless --json is given, what is
+particular about it; cardseal doctor says what holds for all of them as well.`,
 		Args: oneArgument("repository's ID"),
 		RunE: action(func(c *cobra.Command, args []string) error {
 			v, err := a.open(c.Context())
@@ -116,7 +120,18 @@ func (a *app) repoShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return closed(v, a.showRepository(repo.Config(), asJSON))
+			if err := a.showRepository(repo.Config(), asJSON); err != nil {
+				return err
+			}
+			for _, risk := range repo.Config().Risks() {
+				if risk.Inherent || asJSON {
+					continue
+				}
+				if _, err := fmt.Fprintf(a.stdout, "  %s\n", risk.Text); err != nil {
+					return err
+				}
+			}
+			return v.Close()
 		}),
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object")

@@ -70,6 +70,34 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// Such tokens exist for cards of 15 digits and more that pass Luhn, one for each.
+func TestRoundTripFF1(t *testing.T) {
+	w := newWorld(t)
+	r := w.run("tokenize", "--in", testCards(t), "--out", w.path("x.csv"), "--generation", "FF1", "--management", "UNIQUE_TOKEN")
+	require.Equal(t, ExitUsage, r.code)
+	require.Contains(t, r.err, "must be UNIQUE_CARD")
+	w.ok("repo", "create", "F", "--generation", "FF1")
+	require.Contains(t, w.ok("repo", "show", "F").out, "one in nine")
+
+	var fit []string
+	for _, n := range w.column(testCards(t), "number") {
+		if card.Luhn([]byte(n)) && len(n) >= 15 {
+			fit = append(fit, n)
+		}
+	}
+	r = w.run("tokenize", "--in", testCards(t), "--out", w.path("tokens.csv"), "--repository", "F")
+	require.Equal(t, ExitPart, r.code, r.err)
+	tokens := w.column(w.path("tokens.csv"), "token")
+	require.Len(t, tokens, len(fit))
+	require.Len(t, w.column(w.path("tokens.csv.rejects.csv"), "line"), 40-len(fit))
+	for i, token := range tokens {
+		require.False(t, card.Luhn([]byte(token)))
+		require.Equal(t, fit[i][:5]+fit[i][len(fit[i])-4:], token[:5]+token[len(token)-4:])
+	}
+	w.ok("detokenize", "--in", w.path("tokens.csv"), "--out", w.path("numbers.csv"), "--reason", "test", "--repository", "F")
+	require.Equal(t, fit, w.column(w.path("numbers.csv"), "number"))
+}
+
 // One number a line in, tokens without a header out again.
 func TestPlainLines(t *testing.T) {
 	w := newWorld(t)

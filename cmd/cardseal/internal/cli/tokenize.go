@@ -59,7 +59,7 @@ The default vault and the repository are made on first use.`,
 	flags.StringVar(&f.out, "out", "", `file for the tokens, "-" for standard output`)
 	flags.StringVar(&f.rejects, "rejects", "", "file for refused rows (default OUT"+rejectsSuffix+"; standard error with --out -)")
 	flags.StringVar(&f.repository, "repository", defaultRepository, "the repository's ID")
-	flags.StringVar(&f.generation, "generation", "", "how tokens are made: RANDOM_WITH_LUHN (default), PRESERVE_6_4, UUID")
+	flags.StringVar(&f.generation, "generation", "", "how tokens are made: RANDOM_WITH_LUHN (default), PRESERVE_6_4, UUID, FF1")
 	flags.StringVar(&f.management, "management", "", "tokens of a card: UNIQUE_CARD (default) or UNIQUE_TOKEN")
 	flags.StringVar(&f.numberColumn, "number-column", "", "name of the column of numbers")
 	flags.StringVar(&f.expiryColumn, "expiry-column", "", "name of the column of expiry dates, MMYY or MM/YY (default none)")
@@ -154,7 +154,7 @@ func (f *tokenizeFlags) config() (c tokenize.Config, err error) {
 	c.ID = f.repository
 	if f.generation != "" {
 		if err := c.Generation.UnmarshalText([]byte(f.generation)); err != nil {
-			return c, usagef("--generation must be one of RANDOM_WITH_LUHN, PRESERVE_6_4, UUID")
+			return c, usagef("--generation must be one of RANDOM_WITH_LUHN, PRESERVE_6_4, UUID, FF1")
 		}
 		if c.Generation == tokenize.MerchantProvided {
 			return c, usagef("--generation MERCHANT_PROVIDED takes tokens from its callers; this command makes them")
