@@ -28,6 +28,7 @@ var paths = []path{
 	luhnPath, checkDigitPath, brandPath, maskPath, parsePath, tokenPath,
 	sealPath, openPath, foreignPath, indexPath, savePath, batchPath,
 	ff1Path(6), ff1Path(12), ff1BatchPath(6), ff1BatchPath(12),
+	vaultlessPath, vaultlessBatchPath,
 }
 
 // runner runs a side on as many goroutines as there are cores to use.

@@ -39,6 +39,8 @@ var paths = []struct {
 	{"FF1Digits12", "FF1, 12 digits", 1.15},
 	{"FF1Batch6", "FF1 in a batch, 6 digits", 0.65},
 	{"FF1Batch12", "FF1 in a batch, 12 digits", 0.65},
+	{"VaultlessToken", "FF1 token of a card, 16 digits", 1.25},
+	{"VaultlessBatch", "FF1 tokens in a batch, 16 digits, a card", 0.75},
 }
 
 func main() {
