@@ -77,7 +77,7 @@ func TestPreserveFillsUp(t *testing.T) {
 						time.Since(begun)/time.Duration(size/10), scanned)
 				}
 				require.Len(t, seen, size, "all of them, each once")
-				require.LessOrEqual(t, scans, 64+2)
+				require.LessOrEqual(t, scans, 32, "they begin late, and each serves a 64th")
 				require.Positive(t, scans)
 				_, err = r.Save(t.Context(), next())
 				fails(t, err, tokenize.RequestRejected, "", tokenize.ErrExhausted)
