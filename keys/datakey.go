@@ -2,7 +2,7 @@ package keys
 
 import (
 	"context"
-	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -17,9 +17,16 @@ const maxScopes = 4096
 
 // dataKey is a data key in memory and what was derived from it.
 type dataKey struct {
-	ref    envelope.Reference
-	loaded stamp
-	used   uint64 // the ring's count of look-ups when last used; guarded by the ring's mutex
+	ref     envelope.Reference
+	created time.Time
+
+	// Guarded by the ring's mutex.
+	loaded stamp  // when the KMS was last asked for it with success
+	used   uint64 // the ring's count of look-ups when last used
+	phase  phase
+	wanted bool // used since its refresh was due
+	busy   bool // is being asked for again
+	lost   bool // could not be asked for again: the KMS was away
 
 	mu     sync.Mutex
 	bytes  *secret.Bytes
@@ -76,19 +83,51 @@ func (k *dataKey) wipe() {
 	clear(k.scopes)
 }
 
-// hold keeps a data key in memory, in place of the one used longest ago where
-// the ring is full. Seals do not count as use, since they look nothing up: the
-// key sealed under goes only where there is no other.
-func (r *ring) hold(ref envelope.Reference, raw []byte) (*dataKey, error) {
+// moment is when a load began, by the clocks and by what the ring ended before.
+type moment struct {
+	stamp
+	turn uint64 // see ring.turn
+	cuts uint64 // see ring.cuts
+}
+
+// moment is taken before the store is asked: what it answers is no younger.
+func (r *ring) moment() moment {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed {
+	return moment{now(), r.turn, r.cuts}
+}
+
+// hold keeps a data key in memory whose load began at m, in place of the one used
+// longest ago where the ring is full. Seals do not count as use, since they look
+// nothing up: the key sealed under goes only where there is no other. A key that
+// was ended since m is not brought back.
+func (r *ring) hold(ref envelope.Reference, created time.Time, raw []byte, m moment) (*dataKey, error) {
+	fresh := &dataKey{ref: ref, created: created, loaded: m.stamp, bytes: secret.New(raw), scopes: map[string]*envelope.ScopeKey{}}
+	k, err := r.keep(fresh, m)
+	if k != fresh {
+		fresh.bytes.Wipe()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return k, r.m.touch(r)
+}
+
+func (r *ring) keep(k *dataKey, m moment) (*dataKey, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch held := r.held[k.ref.KeyID]; {
+	case r.closed:
 		return nil, ErrClosed
+	case r.cutSince(k.ref.KeyID, m):
+		return nil, errEvicted
+	case held != nil && !held.bytes.Equal(k.bytes):
+		return nil, fmt.Errorf("keys: data key %v: the KMS gives another key than before: %w", k.ref.KeyID, ErrCorrupt)
+	case held != nil:
+		held.confirmed(m.stamp)
+		return held, nil
 	}
-	if k := r.held[ref.KeyID]; k != nil {
-		return k, nil
-	}
-	if len(r.held) >= r.m.o.CacheKeys {
+	if len(r.held) >= r.maxKeys() {
 		var oldest *dataKey
 		for _, k := range r.held {
 			sealing := k == r.own || r.last != nil && k == r.last.key
@@ -102,22 +141,38 @@ func (r *ring) hold(ref envelope.Reference, raw []byte) (*dataKey, error) {
 		r.drop(oldest)
 	}
 	r.uses++
-	ref.Wrapped = slices.Clone(ref.Wrapped)
-	k := &dataKey{ref: ref, loaded: now(), used: r.uses, bytes: secret.New(raw), scopes: map[string]*envelope.ScopeKey{}}
-	r.held[ref.KeyID] = k
-	delete(r.missing, ref.KeyID)
+	k.used = r.uses
+	k.ref.Wrapped = slices.Clone(k.ref.Wrapped)
+	r.held[k.ref.KeyID] = k
+	delete(r.missing, k.ref.KeyID)
 	return k, nil
 }
 
-// cached returns the data key if it is in memory. Its life is watched by expire,
-// not here: reading a clock costs more than all the rest.
+// cached returns the data key if it is in memory and may serve. Its life is
+// watched by expire, not here: reading a clock costs more than all the rest.
 func (r *ring) cached(id KeyID) *dataKey {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := r.held[id]
-	if k != nil {
-		r.uses++
-		k.used = r.uses
+	if k == nil || k.phase == stale {
+		return nil
+	}
+	r.uses++
+	k.used = r.uses
+	k.wanted = true
+	r.refresh(k)
+	return k
+}
+
+// look is cached for those who look up a key to use it.
+func (r *ring) look(ctx context.Context, id KeyID) *dataKey {
+	k := r.cached(id)
+	if r.m.o.Observer != nil {
+		kind := CacheMiss
+		if k != nil {
+			kind = CacheHit
+		}
+		r.tell(ctx, Event{Kind: kind, Key: id})
 	}
 	return k
 }
@@ -125,13 +180,22 @@ func (r *ring) cached(id KeyID) *dataKey {
 // unwrap asks the KMS for a data key and holds it. Callers are brought together
 // by all that the call depends on: a record with the right key ID and a forged
 // rest must not fail those beside it.
-func (r *ring) unwrap(ctx context.Context, ref envelope.Reference, created time.Time, wrapped []byte) (*dataKey, error) {
-	name := fmt.Sprintf("unwrap %v %d %x", ref.KeyID, created.Unix(), wrapped)
-	v, err := r.wait(ctx, name, func(ctx context.Context) (any, error) {
+func (r *ring) unwrap(ctx context.Context, ref envelope.Reference, created time.Time, wrapped []Wrapping, m moment) (*dataKey, error) {
+	name := fmt.Appendf(nil, "unwrap %v %d", ref.KeyID, created.Unix())
+	for _, w := range wrapped {
+		name = fmt.Appendf(name, " %q %x", w.KEK, w.Bytes)
+	}
+	v, err := r.wait(ctx, string(name), func(ctx context.Context) (any, error) {
 		if k := r.cached(ref.KeyID); k != nil {
 			return k, nil
 		}
-		return r.unwrapNow(ctx, ref, created, wrapped)
+		k, err := r.unwrapNow(ctx, ref, created, wrapped, m)
+		if err != nil && !errors.Is(err, errEvicted) {
+			if k := r.inGrace(ctx, ref, err); k != nil {
+				return k, nil
+			}
+		}
+		return k, err
 	})
 	if err != nil {
 		return nil, err
@@ -139,49 +203,19 @@ func (r *ring) unwrap(ctx context.Context, ref envelope.Reference, created time.
 	return v.(*dataKey), nil
 }
 
-func (r *ring) unwrapNow(ctx context.Context, ref envelope.Reference, created time.Time, wrapped []byte) (*dataKey, error) {
+func (r *ring) unwrapNow(ctx context.Context, ref envelope.Reference, created time.Time, wrapped []Wrapping, m moment) (*dataKey, error) {
 	var raw [DataKeySize]byte
 	defer clear(raw[:])
-	var out []byte
-	err := r.m.ask(ctx, func(ctx context.Context) (err error) {
-		out, err = r.m.kek.Unwrap(ctx, raw[:0], wrapped, r.binding(ref.KeyID, created))
-		return err
-	})
+	g, err := r.guard(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out, err := r.open(ctx, g, raw[:0], wrapped, r.binding(ref.KeyID, created))
 	if err != nil {
 		return nil, fmt.Errorf("keys: unwrap data key %v: %w", ref.KeyID, err)
 	}
 	defer clear(out)
-	if len(out) != DataKeySize {
-		return nil, fmt.Errorf("keys: unwrap data key %v: not 32 bytes: %w", ref.KeyID, ErrCorrupt)
-	}
-	return r.hold(ref, out)
-}
-
-// newKey draws a data key and has the KMS wrap it. The caller holds it, once what
-// it is stored in is durable.
-func (r *ring) newKey(ctx context.Context, id KeyID, created time.Time) (raw, wrapped []byte, err error) {
-	b := r.binding(id, created)
-	if g, ok := r.m.kek.(Generator); ok {
-		err = r.m.ask(ctx, func(ctx context.Context) (err error) {
-			raw, wrapped, err = g.GenerateDataKey(ctx, nil, b)
-			return err
-		})
-	} else {
-		raw = make([]byte, DataKeySize)
-		rand.Read(raw)
-		err = r.m.ask(ctx, func(ctx context.Context) (err error) {
-			wrapped, err = r.m.kek.Wrap(ctx, nil, raw, b)
-			return err
-		})
-	}
-	if err == nil && (len(raw) != DataKeySize || len(wrapped) == 0) {
-		err = ErrCorrupt
-	}
-	if err != nil {
-		clear(raw)
-		return nil, nil, fmt.Errorf("keys: wrap data key %v: %w", id, err)
-	}
-	return raw, wrapped, nil
+	return r.hold(ref, created, out, m)
 }
 
 func (r *ring) binding(id KeyID, created time.Time) Binding {

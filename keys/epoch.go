@@ -56,6 +56,8 @@ type work struct {
 	buf   []byte
 }
 
+func newWork() any { return &work{buf: make([]byte, 0, 256)} }
+
 // maxWork keeps a rare large record from holding its buffer for ever.
 const maxWork = 16 << 10
 

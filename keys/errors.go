@@ -25,6 +25,9 @@ type CallError struct {
 	// Call names the call as the vendor's permissions do ("kms:Decrypt"), so that
 	// whoever reads it knows what to grant.
 	Call string
+	// KEK is the canonical ID of the key that was asked, where several guard the
+	// data key; the [Manager] fills it in.
+	KEK string
 	// Kind is one of this package's kinds, or the error of the caller's context.
 	Kind error
 	// Err is the vendor's own error; nil where the backend itself found the fault.
@@ -32,10 +35,14 @@ type CallError struct {
 }
 
 func (e *CallError) Error() string {
-	if e.Err == nil {
-		return fmt.Sprintf("%v (%s)", e.Kind, e.Call)
+	call := e.Call
+	if e.KEK != "" {
+		call += " by " + e.KEK
 	}
-	return fmt.Sprintf("%v (%s: %v)", e.Kind, e.Call, e.Err)
+	if e.Err == nil {
+		return fmt.Sprintf("%v (%s)", e.Kind, call)
+	}
+	return fmt.Sprintf("%v (%s: %v)", e.Kind, call, e.Err)
 }
 
 // Unwrap returns kind and vendor's error.
@@ -44,4 +51,25 @@ func (e *CallError) Unwrap() []error {
 		return []error{e.Kind}
 	}
 	return []error{e.Kind, e.Err}
+}
+
+// kindOf is which of this package's kinds an error is, or the error itself.
+func kindOf(err error) error {
+	for _, kind := range []error{ErrNotFound, ErrDisabled, ErrDenied, ErrThrottled, ErrUnavailable, ErrCorrupt, ErrClosed} {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
+	return err
+}
+
+// refusal reports whether a KMS or store said no to a key. It ends the key at
+// once, whatever its clocks say, and also where another region could not be asked.
+func refusal(err error) bool {
+	return errors.Is(err, ErrDenied) || errors.Is(err, ErrDisabled) || errors.Is(err, ErrNotFound)
+}
+
+// unreachable reports whether nothing was learnt of a key, good or bad.
+func unreachable(err error) bool {
+	return (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrThrottled)) && !refusal(err)
 }

@@ -41,7 +41,7 @@ func MissingKeys(m *Manager, p Purpose) int {
 
 // CachedSealingKey reports whether the ring keeps the sealing key of a record.
 func CachedSealingKey(m *Manager, p Purpose, scope string, record []byte) bool {
-	return m.ringFor(p).opened.Load().Get(record, scope) != nil
+	return m.ringFor(p).opened.Load().get(record, scope) != nil
 }
 
 // HeldKey reports whether a data key is in memory.

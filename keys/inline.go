@@ -19,23 +19,32 @@ func NewKEKID() (id envelope.KEKID) {
 }
 
 // inlineKey returns the data key this process seals under, made if there is
-// none or its life is over.
-func (r *ring) inlineKey(ctx context.Context) (*dataKey, error) {
+// none, its life is over or it is too old.
+func (r *ring) inlineKey(ctx context.Context, m moment) (*dataKey, error) {
 	r.mu.Lock()
 	own := r.own // nil once it was dropped
+	serves := own != nil && own.phase != stale
 	r.mu.Unlock()
-	if own != nil {
+	if serves && !r.overdue(own.created) && r.cached(own.ref.KeyID) == own {
 		return own, nil
 	}
 	id, created := envelope.NewKeyID(), time.Now().UTC().Truncate(time.Second)
 	raw, wrapped, err := r.newKey(ctx, id, created)
 	if err != nil {
+		if own != nil && unreachable(err) {
+			if serves {
+				return own, nil
+			}
+			if k := r.inGrace(ctx, own.ref, err); k != nil {
+				return k, nil
+			}
+		}
 		return nil, err
 	}
 	defer clear(raw)
 	k, err := r.hold(envelope.Reference{
-		KeyID: id, KEK: r.m.kekID, Created: created.Unix(), Wrapped: wrapped,
-	}, raw)
+		KeyID: id, KEK: r.m.kekID, Created: created.Unix(), Wrapped: wrapped[0].Bytes,
+	}, created, raw, m)
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +56,11 @@ func (r *ring) inlineKey(ctx context.Context) (*dataKey, error) {
 	return k, nil
 }
 
+// inlineWrapping is what an inline record carries, as a store would have it.
+func (r *ring) inlineWrapping(wrapped []byte) []Wrapping {
+	return []Wrapping{{KEK: r.m.KEK().ID(), Bytes: wrapped}}
+}
+
 // carriedKey returns the data key that an inline record carries. Only a key not
 // yet in memory costs a KMS call, and those are counted against the budget.
 func (s *Scope) carriedKey(ctx context.Context, ref *envelope.Reference) (*dataKey, error) {
@@ -54,7 +68,7 @@ func (s *Scope) carriedKey(ctx context.Context, ref *envelope.Reference) (*dataK
 	if r.m.store != nil || ref.KEK != r.m.kekID {
 		return nil, envelope.ErrUnknownKey
 	}
-	if k := r.cached(ref.KeyID); k != nil {
+	if k := r.look(ctx, ref.KeyID); k != nil {
 		return k, nil
 	}
 	// A crowd that waits for one key takes one from its scope's budget. The
@@ -69,7 +83,7 @@ func (s *Scope) carriedKey(ctx context.Context, ref *envelope.Reference) (*dataK
 		if !s.budget.take() {
 			return nil, ErrThrottled
 		}
-		return r.unwrap(ctx, own, time.Unix(own.Created, 0).UTC(), own.Wrapped)
+		return r.unwrap(ctx, own, time.Unix(own.Created, 0).UTC(), r.inlineWrapping(own.Wrapped), r.moment())
 	})
 	if errors.Is(err, ErrCorrupt) {
 		return nil, envelope.ErrOpen

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -14,8 +15,7 @@ import (
 // Close it to wipe what it holds.
 type Manager struct {
 	o     Options
-	store Store // nil in inline mode
-	kek   KEK
+	store Store          // nil in inline mode
 	kekID envelope.KEKID // inline mode
 
 	// life is done when the manager closes. Calls to KMS and store that several
@@ -23,9 +23,17 @@ type Manager struct {
 	life context.Context
 	end  context.CancelFunc
 
+	guard  *guard // of all rings but those whose scope has KEKs of its own
+	health health
+	work   sync.Pool // of rings with one scope
+
 	mu     sync.Mutex
 	rings  map[RingID]*ring // nil once closed
+	order  list.List        // of rings with one scope, the one used last in front
 	flying sync.WaitGroup   // the watching goroutine and calls under way
+
+	refreshing int // data keys being asked for again
+	queue      []func(context.Context)
 }
 
 // Open returns a manager whose wrapped data keys live in a store. It makes no
@@ -53,14 +61,16 @@ func Inline(ctx context.Context, kekID envelope.KEKID, kek KEK, o *Options) (*Ma
 }
 
 func open(ctx context.Context, s Store, kek KEK, kekID envelope.KEKID, o *Options) (*Manager, error) {
-	if kek == nil || kek.ID() == "" {
-		return nil, &OptionError{"kek", "must not be nil and must have an ID"}
-	}
-	f, err := o.filled()
+	f, err := o.filled(s != nil)
 	if err != nil {
 		return nil, err
 	}
-	m := &Manager{o: f, store: s, kek: kek, kekID: kekID, rings: map[RingID]*ring{}}
+	g, err := newGuard("kek", append([]KEK{kek}, f.KEKs...), f.OldKEKs, f.Quorum)
+	if err != nil {
+		return nil, err
+	}
+	m := &Manager{o: f, store: s, guard: g, kekID: kekID, rings: map[RingID]*ring{}}
+	m.work.New = newWork
 	m.life, m.end = context.WithCancel(context.WithoutCancel(ctx))
 	m.flying.Go(m.watch)
 	return m, nil
@@ -71,8 +81,8 @@ func open(ctx context.Context, s Store, kek KEK, kekID envelope.KEKID, o *Option
 // fine.
 func (m *Manager) Close() error {
 	m.mu.Lock()
-	rings := m.rings
-	m.rings = nil
+	rings := m.all()
+	m.rings, m.queue = nil, nil
 	m.mu.Unlock()
 	if m.end == nil {
 		return nil // the zero Manager, which holds nothing
@@ -97,8 +107,8 @@ func (m *Manager) Renew() {
 // Environment is the environment whose keys the manager holds.
 func (m *Manager) Environment() string { return m.o.Environment }
 
-// KEK is the key-encryption key the manager wraps with.
-func (m *Manager) KEK() KEK { return m.kek }
+// KEK is the key-encryption key the manager was opened with.
+func (m *Manager) KEK() KEK { return m.guard.keks[0] }
 
 // Stored reports whether the manager keeps its keys in a store, as [Open] makes
 // it, and not inline.
@@ -118,32 +128,6 @@ func (m *Manager) watch() {
 			}
 		}
 	}
-}
-
-func (m *Manager) snapshot() []*ring {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	all := make([]*ring, 0, len(m.rings))
-	for _, r := range m.rings {
-		all = append(all, r)
-	}
-	return all
-}
-
-// ring returns the ring of a purpose, made on first use.
-func (m *Manager) ring(p Purpose) (*ring, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.rings == nil {
-		return nil, ErrClosed
-	}
-	id := RingID{Environment: m.o.Environment, Purpose: p}
-	r := m.rings[id]
-	if r == nil {
-		r = newRing(m, id)
-		m.rings[id] = r
-	}
-	return r, nil
 }
 
 // shared runs one call to KMS or store for whoever waits for it. It takes the

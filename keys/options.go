@@ -1,10 +1,8 @@
 package keys
 
 import (
-	"fmt"
-	"math"
+	"context"
 	"time"
-	"unicode/utf8"
 )
 
 // Options tunes a [Manager]. The zero value of each field means its default;
@@ -21,9 +19,30 @@ type Options struct {
 	// CacheLife is how long a data key's raw bytes stay in memory after the KMS
 	// gave them out. Default an hour, at least a second, at most 24 hours.
 	CacheLife time.Duration
+	// RefreshAfter is how long after the KMS gave a data key out it is asked for
+	// again in the background, state and wrapping alike, while it goes on serving.
+	// Only keys in use are. It begins the key's life anew, so that callers wait for
+	// the KMS once and not once in each CacheLife, and a KMS or store that takes a
+	// key out of use is obeyed that much earlier. Default never; at least a second,
+	// less than CacheLife.
+	RefreshAfter time.Duration
+	// Grace is how long past CacheLife a data key may serve while store or KMS
+	// cannot be reached ([ErrUnavailable], [ErrThrottled]). Any other answer ends
+	// it, and no key of purpose [CVC] has one. It lengthens the time in which a
+	// disabled or destroyed key may open. Default none, at most 24 hours.
+	Grace time.Duration
+	// RotateAge is how old an active data key may grow before whoever seals next
+	// makes another, which the rings [Index], [Analytics], [FPE] and [Audit] are
+	// exempt from. While the KMS is away the old one goes on. Default never; at least
+	// a minute.
+	RotateAge time.Duration
 	// CacheKeys bounds the data keys a ring holds in memory. Default 1,024, at
-	// most 65,536.
+	// most 65,536; a ring of one scope holds 8 at most.
 	CacheKeys int
+	// CacheRings bounds the rings of the [PerScope] layout that hold keys in
+	// memory. The one looked up longest ago is emptied. A ring takes some 4 KB.
+	// Default 10,000, at least 16, at most 1,000,000.
+	CacheRings int
 	// RenewAge is how long a process seals under one salt. Default an hour, at
 	// least a second, at most 24 hours.
 	RenewAge time.Duration
@@ -39,81 +58,22 @@ type Options struct {
 	// between, while it fails with ErrThrottled or ErrUnavailable. Default 4, at
 	// most 10; 1 never tries again.
 	Tries int
-}
-
-// OptionError is an option outside its bounds.
-type OptionError struct{ Field, Reason string }
-
-func (e *OptionError) Error() string { return "keys: option " + e.Field + " " + e.Reason }
-
-// filled returns the options with defaults in place of zeros, or what is wrong.
-func (o *Options) filled() (Options, error) {
-	var f Options
-	if o != nil {
-		f = *o
-	}
-	if f.Environment == "" {
-		f.Environment = "production"
-	}
-	if len(f.Environment) > 255 || !utf8.ValidString(f.Environment) {
-		return f, &OptionError{"Environment", "must be UTF-8 of at most 255 bytes"}
-	}
-	for _, d := range []struct {
-		field     string
-		value     *time.Duration
-		normal    time.Duration
-		low, high time.Duration
-	}{
-		{"SealLease", &f.SealLease, 5 * time.Minute, time.Second, time.Hour},
-		{"CacheLife", &f.CacheLife, time.Hour, time.Second, 24 * time.Hour},
-		{"RenewAge", &f.RenewAge, time.Hour, time.Second, 24 * time.Hour},
-		{"Timeout", &f.Timeout, 10 * time.Second, time.Millisecond, 5 * time.Minute},
-	} {
-		if *d.value == 0 {
-			*d.value = d.normal
-		}
-		if *d.value < d.low || *d.value > d.high {
-			return f, &OptionError{d.field, fmt.Sprintf("must be between %v and %v", d.low, d.high)}
-		}
-	}
-	for _, n := range []struct {
-		field        string
-		value        *int
-		normal, high int
-	}{
-		{"CacheKeys", &f.CacheKeys, 1024, 65536},
-		{"InlineUnwraps", &f.InlineUnwraps, 60, 60000},
-		{"Tries", &f.Tries, 4, 10},
-	} {
-		if *n.value == 0 {
-			*n.value = n.normal
-		}
-		if *n.value < 1 || *n.value > n.high {
-			return f, &OptionError{n.field, fmt.Sprintf("must be between 1 and %d", n.high)}
-		}
-	}
-	return f, nil
-}
-
-// tick is how often deadlines are looked at: a twentieth of the shortest.
-func (o *Options) tick() time.Duration {
-	return min(o.SealLease, o.CacheLife, o.RenewAge) / 20
-}
-
-// stamp is a moment by both clocks.
-type stamp struct{ at time.Time }
-
-func now() stamp { return stamp{time.Now()} }
-
-// passed reports whether d has passed since s, by the monotonic clock or by the
-// wall clock. The first stands still while a machine is suspended, the second
-// can be set back.
-func (s stamp) passed(d time.Duration) bool {
-	t := time.Now()
-	return t.Sub(s.at) >= d || t.Round(0).Sub(s.at.Round(0)) >= d
-}
-
-// validScope reports what the derivation and the binding can hold.
-func validScope(scope string) bool {
-	return len(scope) <= math.MaxUint8 && utf8.ValidString(scope)
+	// KEKs guard the rings beside the KEK the manager is opened with, so that any
+	// one of them opens a data key. A refusal of one is no refusal while another
+	// opens; a KEK that is away is asked last. Not in inline mode.
+	KEKs []KEK
+	// OldKEKs open what they wrapped and wrap nothing: those a ring is moved away
+	// from. [Scope.Rewrap] moves it. Not in inline mode.
+	OldKEKs []KEK
+	// Quorum is how many KEKs have to wrap a new data key before it is used. What
+	// they did not reach [Scope.Rewrap] completes. Default all of them: no data key
+	// then hangs on one KMS alone.
+	Quorum int
+	// KEKFor names a scope's own KEKs in the [PerScope] layout, in place of the
+	// manager's; none means the manager's. It is asked again whenever a ring comes
+	// back into memory, by many at once, and what it returns must wrap for that
+	// scope alone if destroying it shall shred that scope alone. Not in inline mode.
+	KEKFor func(ctx context.Context, scope string) ([]KEK, error)
+	// Observer is told of calls, look-ups and changes. Default nobody.
+	Observer Observer
 }

@@ -1,7 +1,9 @@
 package keys
 
 import (
+	"container/list"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -12,8 +14,8 @@ import (
 	"github.com/cardseal/cardseal/crypto/envelope"
 )
 
-// ring is the data keys of one environment and purpose, as this process knows
-// them.
+// ring is the data keys of one environment and purpose, and of one scope in the
+// PerScope layout, as this process knows them.
 type ring struct {
 	m  *Manager
 	id RingID
@@ -22,20 +24,28 @@ type ring struct {
 	// Every seal loads it, so storing nil ends all leases of counts at once.
 	epoch atomic.Pointer[epoch]
 	// opened are sealing keys that opened a record; nil once closed.
-	opened atomic.Pointer[envelope.Cache]
-	work   sync.Pool // *work
+	opened atomic.Pointer[opened]
+	work   *sync.Pool // *work; the manager's where the ring has one scope
 
 	flights singleflight.Group
 
 	mu      sync.Mutex
 	last    *epoch   // the epoch to go back to when a lease is read anew
 	read    stamp    // when the store last said that epoch's key is active
-	turn    uint64   // how often endLease was called: a read begun before does not count
+	turn    uint64   // how often the lease was ended: a read begun before does not count
 	own     *dataKey // inline mode: the key this process seals under
+	guarded *guard   // PerScope layout: the scope's own KEKs, once known
 	held    map[KeyID]*dataKey
 	uses    uint64          // look-ups in held so far
 	missing map[KeyID]stamp // key IDs the store lacked
 	closed  bool
+
+	// Keys that were ended, and when: by the count of cuts. What was ended before
+	// cutFloor is no longer known one by one.
+	cuts, cutFloor uint64
+	cutAt          map[KeyID]uint64
+
+	link *list.Element // in the manager's order of rings; guarded by its mutex
 }
 
 // A key ID that the store lacked is not looked up again for missingLife; at most
@@ -46,11 +56,15 @@ const (
 )
 
 func newRing(m *Manager, id RingID) *ring {
-	r := &ring{m: m, id: id, held: map[KeyID]*dataKey{}, missing: map[KeyID]stamp{}}
-	r.opened.Store(new(envelope.Cache))
-	r.work.New = func() any { return &work{buf: make([]byte, 0, 256)} }
+	r := &ring{m: m, id: id, held: map[KeyID]*dataKey{}, work: &m.work}
+	if r.layout() == Shared {
+		r.work = &sync.Pool{New: newWork}
+	}
+	r.forgetOpened()
 	return r
 }
+
+func (r *ring) forgetOpened() { r.opened.Store(newOpened(r.layout())) }
 
 // active returns the epoch to seal under, going to store and KMS where the
 // lease, the key or the salt has ended.
@@ -70,6 +84,9 @@ func (r *ring) wait(ctx context.Context, name string, call func(context.Context)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if err := r.m.touch(r); err != nil {
+		return nil, err
+	}
 	select {
 	case res := <-r.flights.DoChan(name, r.m.shared(ctx, call)):
 		return res.Val, res.Err
@@ -80,15 +97,15 @@ func (r *ring) wait(ctx context.Context, name string, call func(context.Context)
 
 func (r *ring) activate(ctx context.Context) (any, error) {
 	for range maxConflicts {
-		r.mu.Lock()
-		turn := r.turn
-		r.mu.Unlock()
-		read := now() // before the store answers: the lease runs from the question
-		key, err := r.activeKey(ctx)
+		m := r.moment() // before the store answers: the lease runs from the question
+		key, err := r.activeKey(ctx, m)
+		if errors.Is(err, errEvicted) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		e, err := r.begin(key, read, turn)
+		e, err := r.begin(key, m)
 		if e != nil || err != nil {
 			return e, err
 		}
@@ -99,49 +116,24 @@ func (r *ring) activate(ctx context.Context) (any, error) {
 // begin starts an epoch under the key, or goes on with the last one. It returns
 // nil where what the store said is out of date already: the KMS took longer than
 // the lease lasts, the lease was ended meanwhile, or the key was evicted.
-func (r *ring) begin(key *dataKey, read stamp, turn uint64) (*epoch, error) {
+func (r *ring) begin(key *dataKey, m moment) (*epoch, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	o := &r.m.o
 	switch {
 	case r.closed:
 		return nil, ErrClosed
-	case r.turn != turn, r.held[key.ref.KeyID] != key,
-		r.m.store != nil && read.passed(o.SealLease-o.tick()):
+	case r.turn != m.turn, r.held[key.ref.KeyID] != key, key.phase == stale,
+		r.m.store != nil && m.passed(o.SealLease-o.tick()):
 		return nil, nil
 	}
 	e := r.last
 	if e == nil || e.key != key || e.spent() || e.born.passed(o.RenewAge) {
 		e = &epoch{key: key, salt: envelope.NewSalt(), born: now()}
 	}
-	r.last, r.read = e, read
+	r.last, r.read = e, m.stamp
 	r.epoch.Store(e)
 	return e, nil
-}
-
-// expire ends what is past its time, or would be before it is looked at again.
-func (r *ring) expire() {
-	o := &r.m.o
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, k := range r.held {
-		if k.loaded.passed(o.CacheLife - o.tick()) {
-			r.drop(k)
-		}
-	}
-	for id, since := range r.missing {
-		if since.passed(missingLife) {
-			delete(r.missing, id)
-		}
-	}
-	if r.last != nil && r.last.born.passed(o.RenewAge-o.tick()) {
-		r.last = nil
-		r.epoch.Store(nil)
-	}
-	// The lease of a manager without a store has nobody to ask: it does not end.
-	if r.m.store != nil && r.read.passed(o.SealLease-o.tick()) {
-		r.epoch.Store(nil)
-	}
 }
 
 // renew makes the next seal draw a new salt.
@@ -171,13 +163,26 @@ func (r *ring) endLease() {
 	r.epoch.Store(nil)
 }
 
+// empty wipes all that the ring, if any, holds. It may be used again.
+func (r *ring) empty() {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range r.held {
+		r.drop(k)
+	}
+	r.missing, r.guarded = nil, nil
+}
+
 // drop wipes a key and forgets what came from it; r.mu is held.
 func (r *ring) drop(k *dataKey) {
 	delete(r.held, k.ref.KeyID)
 	k.wipe()
 	// All sealing keys go with it. Those of other data keys are derived anew, half
 	// a microsecond each; in return no call under way can bring one back.
-	r.opened.Store(new(envelope.Cache))
+	r.forgetOpened()
 	if r.own == k {
 		r.own = nil
 	}

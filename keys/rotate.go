@@ -41,7 +41,7 @@ func (m *Manager) RotateIndex(ctx context.Context) (KeyID, error) {
 }
 
 func (m *Manager) rotate(ctx context.Context, p Purpose) (KeyID, error) {
-	r, err := m.ring(p)
+	r, err := m.sharedRing(p)
 	if err != nil {
 		return KeyID{}, err
 	}
@@ -55,22 +55,18 @@ func (m *Manager) rotate(ctx context.Context, p Purpose) (KeyID, error) {
 func (r *ring) rotate(ctx context.Context) (any, error) {
 	var meant *Record // the key this call replaces, once and not twice
 	for try := range maxConflicts {
-		records, version, err := r.m.store.List(ctx, r.id)
+		at := r.moment()
+		records, version, err := r.list(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("keys: read ring: %w", err)
+			return nil, err
 		}
-		var active *Record
-		for i := range records {
-			if records[i].State == Active {
-				active = &records[i]
-			}
-		}
+		active := activeOf(records)
 		if try > 0 && active != nil && (meant == nil || active.ID != meant.ID) {
 			r.endLease()
 			return active.ID, nil
 		}
 		meant = active
-		k, err := r.replace(ctx, version, active)
+		k, err := r.replace(ctx, version, active, at)
 		if errors.Is(err, ErrConflict) {
 			continue
 		}
@@ -88,16 +84,17 @@ func (m *Manager) Records(ctx context.Context, p Purpose) ([]Record, error) {
 	if !p.Valid() {
 		return nil, &OptionError{"purpose", "is unknown"}
 	}
-	r, err := m.ring(p)
+	r, err := m.sharedRing(p)
 	if err != nil {
 		return nil, err
 	}
-	if m.store == nil {
+	return r.records(ctx)
+}
+
+func (r *ring) records(ctx context.Context) ([]Record, error) {
+	if r.m.store == nil {
 		return nil, nil
 	}
-	records, _, err := m.store.List(ctx, r.id)
-	if err != nil {
-		return nil, fmt.Errorf("keys: read ring: %w", err)
-	}
-	return records, nil
+	records, _, err := r.list(ctx)
+	return records, err
 }

@@ -34,31 +34,49 @@ type sealer struct {
 // and many from one sealing key. It serves only as long as the ring still has
 // that cache, that is as long as no data key was given up.
 type opener struct {
-	cache *envelope.Cache
+	cache *opened
 	scope *envelope.ScopeKey
 	key   *envelope.SealingKey // nil until the cache kept one
 }
 
-// Scope returns a handle for one purpose and scope. The scope is text of at most
-// 255 bytes, bound byte for byte. Security codes (purpose [CVC]) are refused in
-// inline mode, since no one could forget their keys.
+// Scope returns a handle for one purpose and scope in the [Shared] layout. The
+// scope is text of at most 255 bytes, bound byte for byte. Security codes (purpose
+// [CVC]) are refused in inline mode, since no one could forget their keys.
 func (m *Manager) Scope(p Purpose, scope string) (*Scope, error) {
+	return m.ScopeIn(Shared, p, scope)
+}
+
+// ScopeIn is [Manager.Scope] in either layout. A scope keeps to the layout it
+// began with: records of one do not open in the other. In the [PerScope] layout
+// the scope must not be empty.
+func (m *Manager) ScopeIn(l Layout, p Purpose, scope string) (*Scope, error) {
+	id := RingID{Environment: m.o.Environment, Purpose: p}
+	switch l {
+	case Shared:
+	case PerScope:
+		id.Scope = scope
+	default:
+		return nil, &OptionError{"layout", "is neither Shared nor PerScope"}
+	}
 	if !p.Valid() {
 		return nil, &OptionError{"purpose", "is not one of this package's, nor \"x-\" and a-z, 0-9, -"}
 	}
 	if !validScope(scope) {
 		return nil, &OptionError{"scope", "must be UTF-8 of at most 255 bytes"}
 	}
+	if l == PerScope && scope == "" {
+		return nil, &OptionError{"scope", "must not be empty where each scope has a ring"}
+	}
 	if m.store == nil && p == CVC {
 		return nil, &OptionError{"purpose", "cvc needs a key store: inline keys cannot be forgotten"}
 	}
-	r, err := m.ring(p)
+	r, err := m.ring(id)
 	if err != nil {
 		return nil, err
 	}
 	return &Scope{
 		ring:   r,
-		place:  envelope.Place{Environment: r.id.Environment, Scope: scope, Purpose: string(p)},
+		place:  envelope.Place{Environment: id.Environment, Scope: scope, Purpose: string(p)},
 		budget: budget{perMinute: m.o.InlineUnwraps},
 	}, nil
 }
@@ -167,7 +185,7 @@ func (s *Scope) OpenWith(ctx context.Context, dst, record, aad []byte) ([]byte, 
 	if o != nil && o.key != nil && o.key.Matches(record) {
 		return o.key.OpenMatched(dst, record, aad)
 	}
-	if k := cache.Get(record, s.place.Scope); k != nil {
+	if k := cache.get(record, s.place.Scope); k != nil {
 		return k.OpenMatched(dst, record, aad)
 	}
 	var scopeKey *envelope.ScopeKey
@@ -179,7 +197,7 @@ func (s *Scope) OpenWith(ctx context.Context, dst, record, aad []byte) ([]byte, 
 			return nil, openError(err)
 		}
 	}
-	plain, kept, err := cache.OpenWith(scopeKey, dst, record, aad)
+	plain, kept, err := cache.open(scopeKey, dst, record, aad)
 	if err != nil {
 		return nil, openError(err)
 	}

@@ -13,41 +13,77 @@ import (
 // processes changed it first.
 const maxConflicts = 16
 
-// activeKey returns the ring's active data key, made if there is none.
-func (r *ring) activeKey(ctx context.Context) (*dataKey, error) {
+// activeKey returns the ring's active data key, made if there is none or it is
+// too old.
+func (r *ring) activeKey(ctx context.Context, m moment) (*dataKey, error) {
 	if r.m.store == nil {
-		return r.inlineKey(ctx)
+		return r.inlineKey(ctx, m)
 	}
 	for range maxConflicts {
-		records, version, err := r.m.store.List(ctx, r.id)
+		records, version, err := r.list(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("keys: read ring: %w", err)
+			return nil, err
 		}
-		for i := range records {
-			if records[i].State == Active {
-				return r.load(ctx, &records[i])
-			}
+		r.heed(ctx, records)
+		active := activeOf(records)
+		if active != nil && !r.overdue(active.Created) {
+			return r.load(ctx, active, m)
 		}
-		k, err := r.replace(ctx, version, nil)
-		if !errors.Is(err, ErrConflict) {
+		k, err := r.replace(ctx, version, active, m)
+		switch {
+		case errors.Is(err, ErrConflict):
+		case active != nil && unreachable(err): // the old key is still good
+			return r.load(ctx, active, m)
+		default:
 			return k, err
 		}
 	}
 	return nil, fmt.Errorf("keys: read ring: %w", ErrConflict)
 }
 
+// list reads the ring from the store, for the lease and all that changes it.
+func (r *ring) list(ctx context.Context) ([]Record, uint64, error) {
+	start := now()
+	records, version, err := r.m.store.List(ctx, r.id)
+	r.tell(ctx, Event{Kind: LeaseRead, Err: err, Took: time.Since(start.at)})
+	if err != nil {
+		return nil, 0, fmt.Errorf("keys: read ring: %w", err)
+	}
+	return records, version, nil
+}
+
+// activeOf is the active one of a ring's records, or nil.
+func activeOf(records []Record) *Record {
+	for i := range records {
+		if records[i].State == Active {
+			return &records[i]
+		}
+	}
+	return nil
+}
+
+// overdue reports whether a key was made so long ago that whoever seals makes the
+// next one. Keys that more hangs on than sealing are replaced on demand alone.
+func (r *ring) overdue(created time.Time) bool {
+	switch r.id.Purpose {
+	case Index, Analytics, FPE, Audit:
+		return false
+	}
+	return r.m.o.RotateAge > 0 && time.Since(created) >= r.m.o.RotateAge
+}
+
 // replace makes a new active key and retires the given one, in one step.
-func (r *ring) replace(ctx context.Context, version uint64, active *Record) (*dataKey, error) {
+func (r *ring) replace(ctx context.Context, version uint64, active *Record, m moment) (k *dataKey, err error) {
 	id, created := envelope.NewKeyID(), time.Now().UTC().Truncate(time.Second)
+	if active != nil {
+		defer func() { r.tell(ctx, Event{Kind: Rotated, Key: id, Err: err}) }()
+	}
 	raw, wrapped, err := r.newKey(ctx, id, created)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(raw)
-	put := []Record{{
-		ID: id, Ring: r.id, State: Active, Created: created, Changed: created,
-		Wrapped: []Wrapping{{KEK: r.m.kek.ID(), Bytes: wrapped}},
-	}}
+	put := []Record{{ID: id, Ring: r.id, State: Active, Created: created, Changed: created, Wrapped: wrapped}}
 	if active != nil {
 		old := *active
 		old.State, old.Changed = Retired, created
@@ -57,45 +93,54 @@ func (r *ring) replace(ctx context.Context, version uint64, active *Record) (*da
 	if err := r.m.store.CompareAndSwap(ctx, r.id, version, put); err != nil {
 		return nil, fmt.Errorf("keys: store data key %v: %w", id, err)
 	}
-	return r.hold(envelope.Reference{KeyID: id}, raw)
+	return r.hold(envelope.Reference{KeyID: id}, created, raw, m)
 }
 
 // load returns a stored key's bytes from memory or from the KMS.
-func (r *ring) load(ctx context.Context, rec *Record) (*dataKey, error) {
+func (r *ring) load(ctx context.Context, rec *Record, m moment) (*dataKey, error) {
 	if k := r.cached(rec.ID); k != nil {
 		return k, nil
 	}
-	kek := r.m.kek.ID()
-	for _, w := range rec.Wrapped {
-		if w.KEK == kek {
-			return r.unwrap(ctx, envelope.Reference{KeyID: rec.ID}, rec.Created, w.Bytes)
-		}
+	return r.unwrap(ctx, envelope.Reference{KeyID: rec.ID}, rec.Created, rec.Wrapped, m)
+}
+
+// record reads the record of a key of the ring that is not out of use.
+func (r *ring) record(ctx context.Context, id KeyID) (Record, error) {
+	rec, err := r.m.store.Get(ctx, id)
+	if err != nil {
+		return rec, fmt.Errorf("keys: read data key %v: %w", id, err)
 	}
-	// No KMS call: this KEK never wrapped the key.
-	return nil, fmt.Errorf("keys: data key %v is wrapped by another KEK: %w", rec.ID, ErrNotFound)
+	if rec.Ring != r.id {
+		return rec, fmt.Errorf("keys: data key %v is of another ring: %w", id, ErrNotFound)
+	}
+	if !rec.usable() {
+		return rec, fmt.Errorf("keys: data key %v is %v: %w", id, rec.State, ErrDisabled)
+	}
+	return rec, nil
 }
 
 // storedKey returns the data key that a stored-mode record names.
 func (r *ring) storedKey(ctx context.Context, id KeyID) (*dataKey, error) {
-	if k := r.cached(id); k != nil {
+	if k := r.look(ctx, id); k != nil {
 		return k, nil
 	}
 	if r.m.store == nil || r.isMissing(id) {
 		return nil, envelope.ErrUnknownKey
 	}
 	v, err := r.wait(ctx, "key "+id.String(), func(ctx context.Context) (any, error) {
-		rec, err := r.m.store.Get(ctx, id)
-		if errors.Is(err, ErrNotFound) || err == nil && rec.Ring != r.id {
+		m := r.moment()
+		rec, err := r.record(ctx, id)
+		if err == nil {
+			return r.load(ctx, &rec, m)
+		}
+		if k := r.inGrace(ctx, envelope.Reference{KeyID: id}, err); k != nil {
+			return k, nil
+		}
+		if errors.Is(err, ErrNotFound) {
 			r.noteMissing(id)
 			return nil, envelope.ErrUnknownKey
 		}
-		if err != nil {
-			return nil, fmt.Errorf("keys: read data key %v: %w", id, err)
-		}
-		if rec.State != Active && rec.State != Retired {
-			return nil, fmt.Errorf("keys: data key %v is %v: %w", id, rec.State, ErrDisabled)
-		}
-		return r.load(ctx, &rec)
+		return nil, err
 	})
 	if err != nil {
 		return nil, err
@@ -115,6 +160,9 @@ func (r *ring) noteMissing(id KeyID) {
 	defer r.mu.Unlock()
 	if len(r.missing) >= missingMax {
 		clear(r.missing)
+	}
+	if r.missing == nil {
+		r.missing = map[KeyID]stamp{}
 	}
 	r.missing[id] = now()
 }
