@@ -65,9 +65,12 @@ type Event struct {
 
 // tell is for places where no lock is held.
 func (r *ring) tell(ctx context.Context, e Event) {
-	if r.m.o.Observer == nil {
-		return
-	}
 	e.Ring = r.id
-	r.m.o.Observer.Observe(ctx, e)
+	r.m.tell(ctx, e)
+}
+
+func (m *Manager) tell(ctx context.Context, e Event) {
+	if m.o.Observer != nil {
+		m.o.Observer.Observe(ctx, e)
+	}
 }

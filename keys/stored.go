@@ -86,7 +86,7 @@ func (r *ring) replace(ctx context.Context, version uint64, active *Record, m mo
 	put := []Record{{ID: id, Ring: r.id, State: Active, Created: created, Changed: created, Wrapped: wrapped}}
 	if active != nil {
 		old := *active
-		old.State, old.Changed = Retired, created
+		old.State, old.Changed = Retired, time.Now().UTC().Truncate(time.Second) // the KMS took its time
 		put = append(put, old)
 	}
 	// The key's row is durable before any record can name it.
@@ -127,25 +127,32 @@ func (r *ring) storedKey(ctx context.Context, id KeyID) (*dataKey, error) {
 	if r.m.store == nil || r.isMissing(id) {
 		return nil, envelope.ErrUnknownKey
 	}
-	v, err := r.wait(ctx, "key "+id.String(), func(ctx context.Context) (any, error) {
-		m := r.moment()
-		rec, err := r.record(ctx, id)
+	for range maxConflicts {
+		v, err := r.wait(ctx, "key "+id.String(), func(ctx context.Context) (any, error) { return r.readKey(ctx, id) })
 		if err == nil {
-			return r.load(ctx, &rec, m)
+			return v.(*dataKey), nil
 		}
-		if k := r.inGrace(ctx, envelope.Reference{KeyID: id}, err); k != nil {
-			return k, nil
+		if !errors.Is(err, errEvicted) {
+			return nil, err
 		}
-		if errors.Is(err, ErrNotFound) {
-			r.noteMissing(id)
-			return nil, envelope.ErrUnknownKey
-		}
-		return nil, err
-	})
-	if err != nil {
-		return nil, err
 	}
-	return v.(*dataKey), nil
+	return nil, errEvicted
+}
+
+func (r *ring) readKey(ctx context.Context, id KeyID) (*dataKey, error) {
+	m := r.moment()
+	rec, err := r.record(ctx, id)
+	if err == nil {
+		return r.load(ctx, &rec, m)
+	}
+	if k := r.inGrace(ctx, envelope.Reference{KeyID: id}, err); k != nil {
+		return k, nil
+	}
+	if errors.Is(err, ErrNotFound) {
+		r.noteMissing(id)
+		return nil, envelope.ErrUnknownKey
+	}
+	return nil, err
 }
 
 func (r *ring) isMissing(id KeyID) bool {

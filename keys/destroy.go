@@ -1,0 +1,163 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// DestroyOptions says how [Manager.Destroy] makes sure. The zero value is refused:
+// it takes a census or the word that records may be lost.
+type DestroyOptions struct {
+	// CloseFence has the card store refuse, from its return on, every transaction
+	// that writes a record sealed under the key. nil where there is no such store;
+	// then nothing but the seal lease keeps a process that was stopped for long from
+	// writing one.
+	CloseFence func(ctx context.Context, id KeyID) error
+	// Census counts the records that need the key. It is taken after the fence is
+	// closed, so that the count can only fall.
+	Census func(ctx context.Context, id KeyID) (uint64, error)
+	// Shred destroys the key although records need it: they are lost.
+	Shred bool
+	// SealLease is the longest lease of all processes that use the key store.
+	// Default the manager's own.
+	SealLease time.Duration
+	// Serve is the longest CacheLife and Grace together of all those processes.
+	// Default the manager's own.
+	Serve time.Duration
+	// Skew is how far their clocks may lie apart, and how long the store may take to
+	// carry a change out. Default a minute.
+	Skew time.Duration
+	// DestroyKEK also asks the KMS to destroy the KEKs that [Options.KEKFor] names
+	// for the key's scope, and with them all that they guard, in every purpose. Only
+	// in the PerScope layout, and only where each of them is a [Destroyer].
+	DestroyKEK bool
+}
+
+// EarlyError: the key may still seal somewhere. Try again after Until.
+type EarlyError struct {
+	Key   KeyID
+	Until time.Time
+}
+
+func (e *EarlyError) Error() string {
+	return fmt.Sprintf("keys: data key %v may be sealed under until %v", e.Key, e.Until.Format(time.RFC3339))
+}
+
+// InUseError: records need the key, and nobody said they may be lost.
+type InUseError struct {
+	Key     KeyID
+	Records uint64
+}
+
+func (e *InUseError) Error() string {
+	return fmt.Sprintf("keys: %d records need data key %v", e.Records, e.Key)
+}
+
+// Destroy erases a key's wrapped forms from the store, so that what it sealed
+// opens in no process after Receipt.LastUse. What can be said of copies of the
+// store is in the receipt and nowhere else.
+//
+// The key must be retired or disabled, for as long as a seal lease and the skew of
+// clocks; until then the error is an [EarlyError]. Then the fence is closed, then
+// the census taken; where records need the key it is an [InUseError], unless Shred
+// is set. A key that is destroyed already gives its receipt again, with a later
+// LastUse, so a call whose answer was lost is made once more.
+func (m *Manager) Destroy(ctx context.Context, id KeyID, o DestroyOptions) (receipt Receipt, err error) {
+	if o.Census == nil && !o.Shred {
+		return receipt, &OptionError{"Census", "must be given unless Shred is set"}
+	}
+	if o.SealLease < 0 || o.Serve < 0 || o.Skew < 0 {
+		return receipt, &OptionError{"Skew", "and SealLease and Serve must not be negative"}
+	}
+	err = m.during(ctx, func(ctx context.Context) error {
+		receipt, err = m.destroy(ctx, id, o)
+		return err
+	})
+	if err != nil {
+		return Receipt{}, err
+	}
+	return receipt, nil
+}
+
+func (m *Manager) destroy(ctx context.Context, id KeyID, o DestroyOptions) (Receipt, error) {
+	rec, _, err := m.find(ctx, id)
+	if err != nil {
+		return Receipt{}, err
+	}
+	r, err := m.ring(rec.Ring)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if o.SealLease == 0 {
+		o.SealLease = m.o.SealLease
+	}
+	if o.Serve == 0 {
+		o.Serve = m.o.CacheLife + r.grace()
+	}
+	if o.Skew == 0 {
+		o.Skew = time.Minute
+	}
+	var shred []KEK
+	if o.DestroyKEK {
+		if shred, err = r.ownKEKs(ctx); err != nil {
+			return Receipt{}, err
+		}
+	}
+	switch rec.State {
+	case Retired, Disabled:
+		if until := rec.Changed.Add(o.SealLease + o.Skew); time.Now().Before(until) {
+			return Receipt{}, &EarlyError{id, until}
+		}
+	case Destroyed:
+	default:
+		return Receipt{}, &StateError{id, rec.State, Destroyed}
+	}
+	receipt := Receipt{Key: id, Ring: rec.Ring, Shredded: o.Shred, Promise: CopiesGone}
+	if o.CloseFence != nil {
+		if err := o.CloseFence(ctx, id); err != nil {
+			return Receipt{}, fmt.Errorf("keys: close the fence of data key %v: %w", id, err)
+		}
+	}
+	if o.Census != nil {
+		if receipt.Records, err = o.Census(ctx, id); err != nil {
+			return Receipt{}, fmt.Errorf("keys: count the records of data key %v: %w", id, err)
+		}
+		if receipt.Records > 0 && !o.Shred && rec.State != Destroyed {
+			return Receipt{}, &InUseError{id, receipt.Records}
+		}
+	}
+	if rec, err = m.swap(ctx, id, Destroyed, legal[Destroyed]); err != nil {
+		return Receipt{}, err
+	}
+	receipt.Destroyed = rec.Changed
+	receipt.LastUse = time.Now().UTC().Add(o.Serve + o.Skew).Truncate(time.Second)
+	for _, k := range shred {
+		err := r.kms(ctx, 1, k, OpDestroy, id, k.(Destroyer).Destroy)
+		if err != nil && !errors.Is(err, ErrNotFound) { // gone already
+			return Receipt{}, fmt.Errorf("keys: destroy KEK %s: %w", k.ID(), err)
+		}
+		receipt.Promise = KEKGone
+		receipt.KEKs = append(receipt.KEKs, k.ID())
+	}
+	return receipt, nil
+}
+
+// ownKEKs are the KEKs of the ring's scope, where they are its own and all of them
+// can be destroyed.
+func (r *ring) ownKEKs(ctx context.Context) ([]KEK, error) {
+	g, err := r.guard(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if g == r.m.guard {
+		return nil, &OptionError{"DestroyKEK", "needs a ring of one scope with KEKs of its own"}
+	}
+	for _, k := range g.keks {
+		if _, ok := k.(Destroyer); !ok {
+			return nil, &OptionError{"DestroyKEK", "needs KEKs that can be destroyed"}
+		}
+	}
+	return g.keks, nil
+}
