@@ -9,6 +9,8 @@ import (
 // ErrNotRotatable: the ring's key cannot be replaced this way.
 var ErrNotRotatable = errors.New("keys: this ring cannot be rotated")
 
+var errIndex = fmt.Errorf("%w: cards indexed under the old key would not be found", ErrNotRotatable)
+
 // Rotate makes a new active key for a purpose and retires the one it replaces,
 // which goes on opening. It returns the ID of the key that is active afterwards:
 // this call's, or that of another process that replaced the same key first.
@@ -19,11 +21,8 @@ func (m *Manager) Rotate(ctx context.Context, p Purpose) (KeyID, error) {
 	if !p.Valid() {
 		return KeyID{}, &OptionError{"purpose", "is unknown"}
 	}
-	if m.store == nil {
-		return KeyID{}, fmt.Errorf("%w: inline keys belong to one process", ErrNotRotatable)
-	}
-	if p == Index {
-		return KeyID{}, fmt.Errorf("%w: cards indexed under the old key would not be found", ErrNotRotatable)
+	if p == Index && m.store != nil {
+		return KeyID{}, errIndex
 	}
 	return m.rotate(ctx, p)
 }
@@ -34,9 +33,6 @@ func (m *Manager) Rotate(ctx context.Context, p Purpose) (KeyID, error) {
 // it is through, the retired key goes on giving its subkeys ([Scope.Subkey] under
 // its ID). Whoever keeps no index of cards under [Index] needs nothing more.
 func (m *Manager) RotateIndex(ctx context.Context) (KeyID, error) {
-	if m.store == nil {
-		return KeyID{}, fmt.Errorf("%w: inline keys belong to one process", ErrNotRotatable)
-	}
 	return m.rotate(ctx, Index)
 }
 
@@ -44,6 +40,13 @@ func (m *Manager) rotate(ctx context.Context, p Purpose) (KeyID, error) {
 	r, err := m.sharedRing(p)
 	if err != nil {
 		return KeyID{}, err
+	}
+	return r.rotateKey(ctx)
+}
+
+func (r *ring) rotateKey(ctx context.Context) (KeyID, error) {
+	if r.m.store == nil {
+		return KeyID{}, fmt.Errorf("%w: inline keys belong to one process", ErrNotRotatable)
 	}
 	v, err := r.wait(ctx, "rotate", r.rotate)
 	if err != nil {
