@@ -93,8 +93,8 @@ func (r *ring) expire() {
 		r.last = nil
 		r.epoch.Store(nil)
 	}
-	// The lease of a manager without a store has nobody to ask: it does not end.
-	if r.m.store != nil && r.read.passed(o.SealLease-o.tick()) {
+	// The lease of a manager without a store has nobody to ask: it ends with the key.
+	if r.m.store != nil && r.read.passed(o.SealLease-o.tick()) || r.own != nil && r.overdue(r.own.created) {
 		r.epoch.Store(nil)
 	}
 }

@@ -140,3 +140,22 @@ func age(s *stamp, wall, monotonic time.Duration) {
 	})(unsafe.Pointer(&s.at)).ext
 	*ext += int64(wall - monotonic)
 }
+
+// Rings is how many rings of one scope may hold keys in memory.
+func Rings(m *Manager) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.order.Len()
+}
+
+// PeekScope is Peek for a scope's ring.
+func PeekScope(s *Scope, id KeyID) func() (raw []byte, scopes int) {
+	s.ring.mu.Lock()
+	k := s.ring.held[id]
+	s.ring.mu.Unlock()
+	return func() ([]byte, int) {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		return k.bytes.Reveal(nil), len(k.scopes)
+	}
+}

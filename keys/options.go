@@ -40,7 +40,7 @@ type Options struct {
 	// most 65,536; a ring of one scope holds 8 at most.
 	CacheKeys int
 	// CacheRings bounds the rings of the [PerScope] layout that hold keys in
-	// memory. The one looked up longest ago is emptied. A ring takes some 4 KB.
+	// memory. The one looked up longest ago is emptied. A ring takes 2 to 3 KB.
 	// Default 10,000, at least 16, at most 1,000,000.
 	CacheRings int
 	// RenewAge is how long a process seals under one salt. Default an hour, at
