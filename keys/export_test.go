@@ -159,3 +159,21 @@ func PeekScope(s *Scope, id KeyID) func() (raw []byte, scopes int) {
 		return k.bytes.Reveal(nil), len(k.scopes)
 	}
 }
+
+// AgeAll makes every data key in memory older, and EvictAll drops them.
+func AgeAll(m *Manager, by time.Duration) {
+	for _, r := range m.snapshot() {
+		r.mu.Lock()
+		for _, k := range r.held {
+			age(&k.loaded, by, by)
+		}
+		r.mu.Unlock()
+	}
+}
+
+// EvictAll: see AgeAll.
+func EvictAll(m *Manager) {
+	for _, r := range m.snapshot() {
+		r.empty()
+	}
+}

@@ -352,4 +352,3 @@ func TestRotateAgeInline(t *testing.T) {
 		opens(t, s, first)
 	})
 }
-
