@@ -53,6 +53,15 @@ func (r *ring) grace() time.Duration {
 	return r.m.o.Grace
 }
 
+// rest has a key past its life serve no more until it was asked for; r.mu is held.
+func (r *ring) rest(k *dataKey) {
+	k.phase = stale
+	r.forgetOpened()
+	if r.last != nil && r.last.key == k {
+		r.epoch.Store(nil)
+	}
+}
+
 // expire ends what is past its time, or would be before it is looked at again.
 func (r *ring) expire() {
 	o := &r.m.o
@@ -67,10 +76,8 @@ func (r *ring) expire() {
 		case k.phase == grace || k.phase == stale:
 		case r.grace() > 0 && k.loaded.passed(o.CacheLife-o.tick()):
 			unseen = true
-			if k.phase = stale; k.lost {
-				k.phase = grace
-			} else if r.last != nil && r.last.key == k {
-				r.epoch.Store(nil)
+			if k.phase = grace; !k.lost {
+				r.rest(k)
 			}
 		case k.phase == fresh && o.RefreshAfter > 0 && k.loaded.passed(o.RefreshAfter):
 			// Warm calls leave no trace. Whoever still opens with the key is seen once

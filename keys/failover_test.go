@@ -208,4 +208,5 @@ func TestGuardOptions(t *testing.T) {
 	}
 	m := w.managerWith(t, all[0], &keys.Options{OldKEKs: []keys.KEK{all[1]}, KEKs: []keys.KEK{all[2]}, Quorum: 2})
 	require.Same(t, all[0], m.KEK())
+	require.Equal(t, []keys.KEK{all[0], all[2], all[1]}, m.KEKs())
 }

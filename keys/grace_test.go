@@ -223,6 +223,25 @@ func TestGraceEndsByBothClocks(t *testing.T) {
 	}
 }
 
+// The KMS that comes back has to say yes: with anything else grace is over.
+func TestGraceEndsWithAnyAnswer(t *testing.T) {
+	for _, kind := range []error{keys.ErrCorrupt, keys.ErrDenied, errors.New("of no kind")} {
+		bubble(t, func(t *testing.T) {
+			w := newWorld()
+			s := pan(t, w.manager(t, clocks()))
+			record := seal(t, s)
+			w.kek.SetError(keys.ErrUnavailable)
+			sleep(t, "70m")
+			opens(t, s, record)
+			w.kek.SetError(kind)
+			sleep(t, "1m")
+			refuses(t, s, record, additional(), kind)
+			_, err := s.Seal(t.Context(), nil, nil, additional())
+			require.ErrorIs(t, err, kind)
+		})
+	}
+}
+
 // A key whose KMS came back has its whole life before it again.
 func TestGraceIsOver(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -109,6 +110,10 @@ func (m *Manager) Environment() string { return m.o.Environment }
 
 // KEK is the key-encryption key the manager was opened with.
 func (m *Manager) KEK() KEK { return m.guard.keks[0] }
+
+// KEKs is all that guard the rings, those first that wrap, the one the manager was
+// opened with in front; the KEKs that scopes have of their own are not among them.
+func (m *Manager) KEKs() []KEK { return slices.Concat(m.guard.keks, m.guard.old) }
 
 // Stored reports whether the manager keeps its keys in a store, as [Open] makes
 // it, and not inline.

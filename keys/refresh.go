@@ -40,6 +40,8 @@ func (r *ring) askAgain(ctx context.Context, k *dataKey) {
 		k.lost = unreachable(err)
 		if ended = refusal(err); ended {
 			r.cut(k.ref.KeyID)
+		} else if k.phase == grace && !k.lost {
+			r.rest(k) // the KMS is there, and did not give the key
 		}
 	}
 	inGrace := k.phase == grace

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,12 +21,15 @@ type faults struct {
 	late           bool
 	kind           error
 	struck         bool
+	mu             sync.Mutex // several KEKs wrap at once
 }
 
 func (f *faults) hit(late bool) error {
 	if late != f.late {
 		return nil
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.calls++; f.calls == f.failing {
 		f.struck = true
 		return f.kind
