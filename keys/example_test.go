@@ -2,7 +2,9 @@ package keys_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cardseal/cardseal/backends/store/memory"
 	"github.com/cardseal/cardseal/crypto/envelope"
@@ -140,4 +142,166 @@ func ExampleManager_RotateIndex() {
 	b, errB := s.Subkey(ctx, next, "blind index")
 	fmt.Println(len(a), len(b), string(a) != string(b), errA, errB)
 	// Output: 32 32 true <nil> <nil>
+}
+
+// A scope with keys of its own. They are loaded when the scope is used, and its
+// ring is rotated apart from all others.
+func ExampleManager_ScopeIn() {
+	ctx := context.Background()
+	m, err := keys.Open(ctx, memory.New().Keys(), keystest.NewKEK("example"), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer m.Close()
+	s, err := m.ScopeIn(keys.PerScope, keys.PAN, "merchant-7")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	record, err := s.Seal(ctx, nil, []byte("a number"), &envelope.Additional{Field: 1})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := s.Rotate(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	plain, err := s.Open(ctx, nil, record, &envelope.Additional{Field: 1})
+	fmt.Println(string(plain), err)
+	list, err := s.Records(ctx)
+	fmt.Println(len(list), list[0].Ring.Scope, err)
+	// Output:
+	// a number <nil>
+	// 2 merchant-7 <nil>
+}
+
+// A key that must not be used for now, and then may open again.
+func ExampleManager_Disable() {
+	ctx := context.Background()
+	m, err := keys.Open(ctx, memory.New().Keys(), keystest.NewKEK("example"), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer m.Close()
+	s, err := m.Scope(keys.PAN, "shop-eu")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	record, err := s.Seal(ctx, nil, []byte("a number"), &envelope.Additional{Field: 1})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	id, _ := envelope.StoredKeyID(record)
+	if err := m.Disable(ctx, id); err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = s.Open(ctx, nil, record, &envelope.Additional{Field: 1})
+	fmt.Println(errors.Is(err, keys.ErrDisabled))
+	if err := m.Enable(ctx, id); err != nil {
+		fmt.Println(err)
+		return
+	}
+	plain, err := s.Open(ctx, nil, record, &envelope.Additional{Field: 1})
+	fmt.Println(string(plain), err)
+	// Output:
+	// true
+	// a number <nil>
+}
+
+// A key is destroyed some minutes after it was retired, once no record needs it.
+func ExampleManager_Destroy() {
+	ctx := context.Background()
+	m, err := keys.Open(ctx, memory.New().Keys(), keystest.NewKEK("example"), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer m.Close()
+	old, err := m.Rotate(ctx, keys.PAN)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := m.Retire(ctx, old); err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = m.Destroy(ctx, old, keys.DestroyOptions{
+		CloseFence: func(context.Context, keys.KeyID) error { return nil },              // the card store's
+		Census:     func(context.Context, keys.KeyID) (uint64, error) { return 0, nil }, // as well
+	})
+	var early *keys.EarlyError
+	fmt.Println(errors.As(err, &early), early.Key == old)
+	// Output: true true
+}
+
+// From one KMS to another: open with both, rewrap, and drop the old one once no
+// process is left that has it alone.
+func ExampleManager_Rewrap() {
+	ctx := context.Background()
+	store, from, to := memory.New().Keys(), keystest.NewKEK("from"), keystest.NewKEK("to")
+	before, err := keys.Open(ctx, store, from, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer before.Close()
+	if _, err := before.Rotate(ctx, keys.PAN); err != nil {
+		fmt.Println(err)
+		return
+	}
+	m, err := keys.Open(ctx, store, to, &keys.Options{OldKEKs: []keys.KEK{from}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer m.Close()
+	report, err := m.Rewrap(ctx, keys.PAN, nil)
+	fmt.Println(report.Keys, report.Moved, len(report.Others), err)
+	report, err = m.Rewrap(ctx, keys.PAN, &keys.RewrapOptions{DropOthers: true})
+	fmt.Println(report.Keys, report.Moved, len(report.Others), err)
+	// Output:
+	// 1 1 1 <nil>
+	// 1 1 0 <nil>
+}
+
+// A receipt has one encoding, for whoever chains and keeps it.
+func ExampleParseReceipt() {
+	r := keys.Receipt{
+		Key:       keys.KeyID{1},
+		Ring:      keys.RingID{Environment: "production", Purpose: keys.PAN},
+		Destroyed: time.Unix(1_800_000_000, 0).UTC(), LastUse: time.Unix(1_800_003_660, 0).UTC(),
+		Promise: keys.CopiesGone,
+	}
+	again, err := keys.ParseReceipt(r.AppendTo(nil))
+	fmt.Println(again.Promise, again.LastUse.Sub(again.Destroyed), err)
+	// Output: once all older copies of the key store are gone 1h1m0s <nil>
+}
+
+type printer struct{}
+
+func (printer) Observe(_ context.Context, e keys.Event) { fmt.Println(e.Kind, e.Op, e.Err) }
+
+// An observer counts and times; adapters for logs and metrics live above this
+// package.
+func ExampleObserver() {
+	ctx := context.Background()
+	m, err := keys.Open(ctx, memory.New().Keys(), keystest.NewKEK("example"), &keys.Options{Observer: printer{}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer m.Close()
+	if _, err := m.Rotate(ctx, keys.PAN); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// ring read  <nil>
+	// kms call wrap <nil>
 }

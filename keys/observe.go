@@ -23,7 +23,7 @@ const (
 	Refreshed                            // a data key in use was asked for again: Key, Err, Took
 	Ended                                // a data key was given up since it was disabled, denied or lost: Key
 	Rotated                              // a new data key is active: Key, Err
-	LeaseRead                            // the store was asked which key is active: Err, Took
+	RingRead                             // the ring was read from the store, for the seal lease or a change: Err, Took
 	UnderReplicated                      // fewer than all KEKs wrapped a data key: Key, Err
 	StateChanged                         // this process changed a key's state: Key, State
 	Rewrapped                            // a data key's wrappings were moved: Key, Err
@@ -32,7 +32,7 @@ const (
 // String is the kind in lower case.
 func (k EventKind) String() string {
 	names := [...]string{"invalid", "kms call", "cache hit", "cache miss", "grace", "refreshed", "ended",
-		"rotated", "lease read", "under-replicated", "state changed", "rewrapped"}
+		"rotated", "ring read", "under-replicated", "state changed", "rewrapped"}
 	if int(k) >= len(names) {
 		return names[0]
 	}

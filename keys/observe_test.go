@@ -34,7 +34,7 @@ func TestObserver(t *testing.T) {
 		}
 		var record []byte
 		w.kek.Before(func(context.Context, string, int) error { time.Sleep(time.Second); return nil })
-		require.Equal(t, []keys.EventKind{keys.LeaseRead, keys.KMSCall}, step(func() { record = seal(t, s) }))
+		require.Equal(t, []keys.EventKind{keys.RingRead, keys.KMSCall}, step(func() { record = seal(t, s) }))
 		id := keyOf(t, record)
 		require.Equal(t, keys.Event{
 			Kind: keys.KMSCall, Ring: s.Ring(), Op: keys.OpWrap, KEK: "kek-1", Key: id, Took: time.Second,
@@ -46,7 +46,7 @@ func TestObserver(t *testing.T) {
 			_, err := s.Subkey(t.Context(), id, "label")
 			require.NoError(t, err)
 		}))
-		require.Equal(t, []keys.EventKind{keys.LeaseRead, keys.KMSCall, keys.Rotated}, step(func() {
+		require.Equal(t, []keys.EventKind{keys.RingRead, keys.KMSCall, keys.Rotated}, step(func() {
 			_, err := m.Rotate(t.Context(), keys.PAN)
 			require.NoError(t, err)
 		}))
@@ -62,7 +62,7 @@ func TestObserver(t *testing.T) {
 		require.Equal(t, []keys.EventKind{keys.Ended, keys.StateChanged}, step(func() { require.NoError(t, m.Disable(t.Context(), id)) }))
 		require.Equal(t, keys.Disabled, seen.all[1].State)
 		moved := []keys.EventKind{keys.KMSCall, keys.KMSCall, keys.KMSCall, keys.Rewrapped} // unwrap, wrap, look
-		require.Equal(t, slices.Concat([]keys.EventKind{keys.LeaseRead}, moved, moved), step(func() {
+		require.Equal(t, slices.Concat([]keys.EventKind{keys.RingRead}, moved, moved), step(func() {
 			_, err := m.Rewrap(t.Context(), keys.PAN, nil)
 			require.NoError(t, err)
 		}))

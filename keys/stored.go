@@ -45,7 +45,7 @@ func (r *ring) activeKey(ctx context.Context, m moment) (*dataKey, error) {
 func (r *ring) list(ctx context.Context) ([]Record, uint64, error) {
 	start := now()
 	records, version, err := r.m.store.List(ctx, r.id)
-	r.tell(ctx, Event{Kind: LeaseRead, Err: err, Took: time.Since(start.at)})
+	r.tell(ctx, Event{Kind: RingRead, Err: err, Took: time.Since(start.at)})
 	if err != nil {
 		return nil, 0, fmt.Errorf("keys: read ring: %w", err)
 	}
