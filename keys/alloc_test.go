@@ -13,37 +13,41 @@ import (
 func TestWarmCallsAllocateNothing(t *testing.T) {
 	for mode, w := range worlds() {
 		m := w.manager(t, nil)
-		s := pan(t, m)
-		record := seal(t, s)
-		for range 4 {
-			opens(t, s, record)
-		}
-		ctx, a, plain, dst := t.Context(), additional(), []byte(message), make([]byte, 0, 600)
-		require.Zero(t, testing.AllocsPerRun(2000, func() {
-			if _, err := s.Seal(ctx, dst, plain, a); err != nil {
-				t.Fatal(err)
-			}
-		}), "%s: seal", mode)
-		require.Zero(t, testing.AllocsPerRun(2000, func() {
-			if _, err := s.Open(ctx, dst, record, a); err != nil {
-				t.Fatal(err)
-			}
-		}), "%s: open", mode)
-
-		aad, err := a.AppendTo(nil)
-		require.NoError(t, err)
-		var lease keys.Lease
-		require.Zero(t, testing.AllocsPerRun(2000, func() {
-			if _, err := s.SealWith(ctx, &lease, dst, plain, aad); err != nil {
-				t.Fatal(err)
-			}
-		}), "%s: SealWith", mode)
-		require.Zero(t, testing.AllocsPerRun(2000, func() {
-			if _, err := s.OpenWith(ctx, dst, record, aad); err != nil {
-				t.Fatal(err)
-			}
-		}), "%s: OpenWith", mode)
+		warmCallsAllocateNothing(t, mode+", shared", pan(t, m))
+		warmCallsAllocateNothing(t, mode+", per scope", perScope(t, m, "a"))
 	}
+}
+
+func warmCallsAllocateNothing(t *testing.T, mode string, s *keys.Scope) {
+	record := seal(t, s)
+	for range 4 {
+		opens(t, s, record)
+	}
+	ctx, a, plain, dst := t.Context(), additional(), []byte(message), make([]byte, 0, 600)
+	require.Zero(t, testing.AllocsPerRun(2000, func() {
+		if _, err := s.Seal(ctx, dst, plain, a); err != nil {
+			t.Fatal(err)
+		}
+	}), "%s: seal", mode)
+	require.Zero(t, testing.AllocsPerRun(2000, func() {
+		if _, err := s.Open(ctx, dst, record, a); err != nil {
+			t.Fatal(err)
+		}
+	}), "%s: open", mode)
+
+	aad, err := a.AppendTo(nil)
+	require.NoError(t, err)
+	var lease keys.Lease
+	require.Zero(t, testing.AllocsPerRun(2000, func() {
+		if _, err := s.SealWith(ctx, &lease, dst, plain, aad); err != nil {
+			t.Fatal(err)
+		}
+	}), "%s: SealWith", mode)
+	require.Zero(t, testing.AllocsPerRun(2000, func() {
+		if _, err := s.OpenWith(ctx, dst, record, aad); err != nil {
+			t.Fatal(err)
+		}
+	}), "%s: OpenWith", mode)
 }
 
 // The common case in a fleet: another process sealed the record, its data key is

@@ -1,6 +1,7 @@
 package keys_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -337,5 +338,48 @@ func TestRefreshesAreFew(t *testing.T) {
 			opens(t, s, r)
 		}
 		require.NoError(t, m.Close()) // the bubble sees what stays behind
+	})
+}
+
+// A key's life runs from the question, not from an answer that took its time.
+func TestLifeRunsWhileTheKMSAnswers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld()
+		record := seal(t, pan(t, w.manager(t, nil)))
+		m := w.manager(t, &keys.Options{Timeout: 5 * time.Minute})
+		w.kek.Before(func(context.Context, string, int) error { time.Sleep(4 * time.Minute); return nil })
+		s := pan(t, m)
+		opens(t, s, record)
+		sleep(t, "50m")
+		require.True(t, keys.HeldKey(m, keys.PAN, keyOf(t, record)))
+		sleep(t, "6m")
+		require.False(t, keys.HeldKey(m, keys.PAN, keyOf(t, record)))
+	})
+}
+
+// Whoever sends a record with a key's ID and a wrapping of his own, at which the KMS
+// takes offence, does not end the key, nor does he open anything by its grace.
+func TestForgedWrappingInGrace(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := inlineWorld()
+		o := clocks()
+		o.RefreshAfter = 0
+		m := w.manager(t, o)
+		s := pan(t, m)
+		record := foreign(t, w, 1)[0]
+		opens(t, s, record)
+		sleep(t, "61m") // past its life, and not asked for yet
+		h := header(t, record)
+		forged := append([]byte(nil), record...)
+		at := bytes.Index(forged, h.Reference.Wrapped)
+		require.Positive(t, at)
+		forged[at+len(h.Reference.Wrapped)-1] ^= 1
+		w.kek.SetError(keys.ErrDenied)
+		refuses(t, s, forged, additional(), keys.ErrDenied)
+		require.True(t, keys.HeldKey(m, keys.PAN, h.Reference.KeyID))
+		w.kek.SetError(keys.ErrUnavailable)
+		refuses(t, s, forged, additional(), keys.ErrUnavailable)
+		opens(t, s, record)
+		refuses(t, s, forged, additional())
 	})
 }

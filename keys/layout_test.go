@@ -129,6 +129,23 @@ func TestIdleRingsAreEmptied(t *testing.T) {
 	}
 }
 
+// What is looked up stays, however long ago it was first used.
+func TestRingInUseStays(t *testing.T) {
+	w := newWorld()
+	m := w.manager(t, &keys.Options{CacheRings: 16})
+	s := perScope(t, m, "in use")
+	record := seal(t, s)
+	peek := keys.PeekScope(s, keyOf(t, record))
+	for i := range 40 {
+		seal(t, perScope(t, m, fmt.Sprint(i)))
+		s.Refresh()
+		seal(t, s) // reads the ring
+	}
+	raw, _ := peek()
+	require.Len(t, raw, keys.DataKeySize)
+	require.Zero(t, w.kek.Unwraps())
+}
+
 // A scope whose handle outlived its ring's place has two rings for a while. Both
 // follow a change of state.
 func TestTwoRingsOfOneScope(t *testing.T) {

@@ -154,8 +154,8 @@ func (w *rewrapping) move(ctx context.Context, rec Record) (Record, bool, error)
 		if err != nil {
 			return rec, false, errors.Join(failed, err)
 		}
-		if now.State == Destroyed || !sameWrappings(now.Wrapped, rec.Wrapped) {
-			return now, false, failed // another process was here: what it did stays
+		if !sameWrappings(now.Wrapped, rec.Wrapped) {
+			return now, false, failed // another process rewrapped or destroyed it: that stays
 		}
 		now.Wrapped = next
 		err = w.ring.m.store.CompareAndSwap(ctx, w.ring.id, version, []Record{now})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -243,6 +244,34 @@ func TestRewrapBesideOthers(t *testing.T) {
 		}
 		refuses(t, s, sealed[0], additional(), keys.ErrDisabled)
 	}
+}
+
+// A key that is destroyed while it is being rewrapped stays destroyed.
+func TestRewrapDoesNotBringBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld()
+		m := w.manager(t, nil)
+		id := keyOf(t, seal(t, pan(t, m)))
+		require.NoError(t, m.Retire(t.Context(), id))
+		sleep(t, "7m")
+		gate := make(chan struct{})
+		w.kek.Before(func(context.Context, string, int) error { <-gate; return nil })
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			report, err := w.manager(t, nil).Rewrap(t.Context(), keys.PAN, nil)
+			assert.NoError(t, err)
+			assert.Zero(t, report.Moved)
+		})
+		synctest.Wait()
+		_, err := m.Destroy(t.Context(), id, keys.DestroyOptions{Shred: true})
+		require.NoError(t, err)
+		close(gate)
+		wg.Wait()
+		rec, err := w.store.Get(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, keys.Destroyed, rec.State)
+		require.Empty(t, rec.Wrapped)
+	})
 }
 
 func TestRewrapRefusals(t *testing.T) {
