@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -29,9 +30,12 @@ type DestroyOptions struct {
 	// Skew is how far their clocks may lie apart, and how long the store may take to
 	// carry a change out. Default a minute.
 	Skew time.Duration
-	// DestroyKEK also asks the KMS to destroy the KEKs that [Options.KEKFor] names
+	// DestroyKEK first asks the KMS to destroy the KEKs that [Options.KEKFor] names
 	// for the key's scope, and with them all that they guard, in every purpose. Only
-	// in the PerScope layout, and only where each of them is a [Destroyer].
+	// in the PerScope layout, and only where each of them is a [Destroyer]. The
+	// receipt promises [KEKGone] where no other KEK wraps the key. A key that was
+	// moved here by [Scope.Rewrap] was wrapped by another before, which nothing here
+	// remembers: rotate a scope that gets KEKs of its own, rather than rewrap it.
 	DestroyKEK bool
 }
 
@@ -63,7 +67,8 @@ func (e *InUseError) Error() string {
 // clocks; until then the error is an [EarlyError]. Then the fence is closed, then
 // the census taken; where records need the key it is an [InUseError], unless Shred
 // is set. A key that is destroyed already gives its receipt again, with a later
-// LastUse, so a call whose answer was lost is made once more.
+// LastUse and the promise [CopiesGone], so a call whose answer was lost is made once
+// more.
 func (m *Manager) Destroy(ctx context.Context, id KeyID, o DestroyOptions) (receipt Receipt, err error) {
 	if o.Census == nil && !o.Shred {
 		return receipt, &OptionError{"Census", "must be given unless Shred is set"}
@@ -128,20 +133,32 @@ func (m *Manager) destroy(ctx context.Context, id KeyID, o DestroyOptions) (Rece
 			return Receipt{}, &InUseError{id, receipt.Records}
 		}
 	}
+	for _, k := range shred {
+		err := r.kms(ctx, 1, k, OpDestroy, id, k.(Destroyer).Destroy)
+		// One that was asked before says that it is no more, or on its way.
+		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrDisabled) {
+			return Receipt{}, fmt.Errorf("keys: destroy KEK %s: %w", k.ID(), err)
+		}
+	}
+	if onlyBy(rec.Wrapped, shred) {
+		receipt.Promise = KEKGone
+		for _, k := range shred {
+			receipt.KEKs = append(receipt.KEKs, k.ID())
+		}
+	}
 	if rec, err = m.swap(ctx, id, Destroyed, legal[Destroyed]); err != nil {
 		return Receipt{}, err
 	}
 	receipt.Destroyed = rec.Changed
 	receipt.LastUse = time.Now().UTC().Add(o.Serve + o.Skew).Truncate(time.Second)
-	for _, k := range shred {
-		err := r.kms(ctx, 1, k, OpDestroy, id, k.(Destroyer).Destroy)
-		if err != nil && !errors.Is(err, ErrNotFound) { // gone already
-			return Receipt{}, fmt.Errorf("keys: destroy KEK %s: %w", k.ID(), err)
-		}
-		receipt.Promise = KEKGone
-		receipt.KEKs = append(receipt.KEKs, k.ID())
-	}
 	return receipt, nil
+}
+
+// onlyBy reports whether a key is wrapped, and by none but the KEKs given.
+func onlyBy(wrapped []Wrapping, keks []KEK) bool {
+	return len(wrapped) > 0 && !slices.ContainsFunc(wrapped, func(w Wrapping) bool {
+		return !slices.ContainsFunc(keks, func(k KEK) bool { return k.ID() == w.KEK })
+	})
 }
 
 // ownKEKs are the KEKs of the ring's scope, where they are its own and all of them

@@ -2,14 +2,12 @@ package keys_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/cardseal/cardseal/keys"
-	"github.com/cardseal/cardseal/keys/keystest"
 )
 
 // registry stands for a card store: it counts records and notes what it was asked.
@@ -156,118 +154,4 @@ func TestNothingOpensAfterLastUse(t *testing.T) {
 			require.Equal(t, away, last.After(receipt.Destroyed.Add(2*time.Hour)))
 		})
 	}
-}
-
-// mortal is a KEK that can be destroyed.
-type mortal struct {
-	*keystest.KEK
-	gone bool
-}
-
-func (k *mortal) Destroy(context.Context) error {
-	k.gone = true
-	k.SetError(keys.ErrDisabled)
-	return nil
-}
-
-// A scope with a KEK of its own is shredded with it, and no other scope.
-func TestDestroyKEKOfScope(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		w := newWorld()
-		own := map[string]*mortal{"a": {KEK: keystest.NewKEK("kek-a")}, "b": {KEK: keystest.NewKEK("kek-b")}}
-		m := w.manager(t, &keys.Options{KEKFor: func(_ context.Context, scope string) ([]keys.KEK, error) {
-			if k := own[scope]; k != nil {
-				return []keys.KEK{k}, nil
-			}
-			return nil, nil
-		}})
-		records := map[string][]byte{}
-		scopes := map[string]*keys.Scope{}
-		for _, name := range []string{"a", "b", "c"} {
-			s, err := m.ScopeIn(keys.PerScope, keys.PAN, name)
-			require.NoError(t, err)
-			scopes[name], records[name] = s, seal(t, s)
-			require.NoError(t, m.Disable(t.Context(), keyOf(t, records[name])))
-			require.NoError(t, m.Enable(t.Context(), keyOf(t, records[name])))
-		}
-		sleep(t, "7m")
-		o := keys.DestroyOptions{Shred: true, DestroyKEK: true}
-		_, err := m.Destroy(t.Context(), keyOf(t, records["c"]), o)
-		wrongField(t, err, "DestroyKEK") // it has the manager's
-		receipt, err := m.Destroy(t.Context(), keyOf(t, records["a"]), o)
-		require.NoError(t, err)
-		require.Equal(t, keys.KEKGone, receipt.Promise)
-		require.Equal(t, []string{"kek-a"}, receipt.KEKs)
-		require.Equal(t, "a", receipt.Ring.Scope)
-		require.True(t, own["a"].gone)
-		require.False(t, own["b"].gone)
-		parsed, err := keys.ParseReceipt(receipt.AppendTo(nil))
-		require.NoError(t, err)
-		require.Equal(t, receipt, parsed)
-		refuses(t, scopes["a"], records["a"], additional(), keys.ErrDisabled)
-		opens(t, scopes["b"], records["b"])
-		opens(t, scopes["c"], records["c"])
-	})
-}
-
-func TestReceiptEncoding(t *testing.T) {
-	r := keys.Receipt{
-		Key:       keys.KeyID{0: 1, 15: 2},
-		Ring:      keys.RingID{Environment: "test", Purpose: keys.PAN, Scope: "s"},
-		Destroyed: time.Unix(0x01020304, 0).UTC(), LastUse: time.Unix(0x01020305, 0).UTC(),
-		Promise: keys.KEKGone, KEKs: []string{"k"}, Shredded: true, Records: 0x0506,
-	}
-	want := "dst\x01" + string(r.Key[:]) + "\x00\x04test\x00\x03pan\x00\x01s" +
-		"\x00\x00\x00\x00\x01\x02\x03\x04\x00\x00\x00\x00\x01\x02\x03\x05\x02\x01" +
-		"\x00\x00\x00\x00\x00\x00\x05\x06\x00\x03\x00\x01k"
-	require.Equal(t, want, string(r.AppendTo([]byte("dst"))))
-	encoded := []byte(want[3:])
-	got, err := keys.ParseReceipt(encoded)
-	require.NoError(t, err)
-	require.Equal(t, r, got)
-	for n := range encoded {
-		_, err := keys.ParseReceipt(encoded[:n])
-		require.ErrorIs(t, err, keys.ErrReceipt)
-	}
-	_, err = keys.ParseReceipt(append(encoded, 0))
-	require.ErrorIs(t, err, keys.ErrReceipt)
-	for name, change := range map[string]func(r *keys.Receipt){
-		"no key":     func(r *keys.Receipt) { r.Key = keys.KeyID{} },
-		"purpose":    func(r *keys.Receipt) { r.Ring.Purpose = "PAN" },
-		"not UTF-8":  func(r *keys.Receipt) { r.Ring.Environment = "\xff" },
-		"no promise": func(r *keys.Receipt) { r.Promise = 0 },
-		"unknown":    func(r *keys.Receipt) { r.Promise = 3 },
-		"no KEK":     func(r *keys.Receipt) { r.KEKs = nil },
-		"a KEK":      func(r *keys.Receipt) { r.Promise = keys.CopiesGone },
-		"empty ID":   func(r *keys.Receipt) { r.KEKs = []string{""} },
-		"before":     func(r *keys.Receipt) { r.Destroyed = time.Unix(-1, 0) },
-	} {
-		bad := r
-		change(&bad)
-		_, err := keys.ParseReceipt(bad.AppendTo(nil))
-		require.ErrorIs(t, err, keys.ErrReceipt, name)
-	}
-	require.Equal(t, "invalid", keys.Promise(0).String())
-	require.NotEqual(t, keys.CopiesGone.String(), keys.KEKGone.String())
-}
-
-// What parses is the encoding of what it parsed to, byte for byte.
-func FuzzParseReceipt(f *testing.F) {
-	f.Add([]byte(nil))
-	for _, promise := range []keys.Promise{keys.CopiesGone, keys.KEKGone} {
-		r := keys.Receipt{Key: keys.KeyID{1}, Ring: keys.RingID{Environment: "e", Purpose: "x-p"}, Destroyed: time.Unix(1, 0), LastUse: time.Unix(2, 0), Promise: promise}
-		if promise == keys.KEKGone {
-			r.KEKs = []string{"a", "b"}
-		}
-		f.Add(r.AppendTo(nil))
-	}
-	f.Fuzz(func(t *testing.T, encoded []byte) {
-		r, err := keys.ParseReceipt(encoded)
-		if err != nil {
-			require.True(t, errors.Is(err, keys.ErrReceipt))
-			require.Equal(t, keys.Receipt{}, r)
-			return
-		}
-		require.Equal(t, encoded, r.AppendTo(nil))
-	})
 }

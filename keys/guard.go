@@ -39,18 +39,6 @@ func newGuard(field string, keks, old []KEK, quorum int) (*guard, error) {
 	return &guard{keks: keks, old: old, quorum: quorum}, nil
 }
 
-// of returns the KEK of that name, or nil.
-func (g *guard) of(id string) KEK {
-	for _, list := range [][]KEK{g.keks, g.old} {
-		for _, k := range list {
-			if k.ID() == id {
-				return k
-			}
-		}
-	}
-	return nil
-}
-
 // failure is one KEK's failure, named where there are several.
 func (g *guard) failure(k KEK, call string, err error) error {
 	if len(g.keks)+len(g.old) == 1 {

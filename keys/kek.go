@@ -53,7 +53,8 @@ type Checker interface {
 	Check(ctx context.Context) error
 }
 
-// Destroyer is a KEK that can ask its KMS to destroy the key for good.
+// Destroyer is a KEK that can ask its KMS to destroy the key for good. One that is
+// destroyed already, or will be, says so by nil, [ErrNotFound] or [ErrDisabled].
 type Destroyer interface {
 	Destroy(ctx context.Context) error
 }

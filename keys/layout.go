@@ -48,7 +48,8 @@ func (r *ring) layout() Layout {
 }
 
 // guard returns the ring's KEKs: the manager's, or the scope's own, asked for once
-// for as long as the ring is in memory.
+// for as long as the ring is in memory. What the manager's KEKs wrapped, before the
+// scope had its own, they go on opening.
 func (r *ring) guard(ctx context.Context) (*guard, error) {
 	if r.layout() == Shared || r.m.o.KEKFor == nil {
 		return r.m.guard, nil
@@ -66,7 +67,13 @@ func (r *ring) guard(ctx context.Context) (*guard, error) {
 	if len(keks) == 0 {
 		return r.m.guard, nil
 	}
-	if g, err = newGuard("KEKFor", slices.Clone(keks), nil, min(r.m.o.Quorum, len(keks))); err != nil {
+	var old []KEK
+	for _, k := range r.m.KEKs() {
+		if !slices.ContainsFunc(keks, func(own KEK) bool { return own != nil && own.ID() == k.ID() }) {
+			old = append(old, k)
+		}
+	}
+	if g, err = newGuard("KEKFor", slices.Clone(keks), old, min(r.m.o.Quorum, len(keks))); err != nil {
 		return nil, err
 	}
 	r.mu.Lock()

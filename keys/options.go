@@ -70,9 +70,10 @@ type Options struct {
 	// then hangs on one KMS alone.
 	Quorum int
 	// KEKFor names a scope's own KEKs in the [PerScope] layout, in place of the
-	// manager's; none means the manager's. It is asked again whenever a ring comes
-	// back into memory, by many at once, and what it returns must wrap for that
-	// scope alone if destroying it shall shred that scope alone. Not in inline mode.
+	// manager's; none means the manager's, which go on opening what they wrapped. It
+	// is asked again whenever a ring comes back into memory, by many at once, and
+	// what it returns must wrap for that scope alone if destroying it shall shred
+	// that scope alone. Not in inline mode.
 	KEKFor func(ctx context.Context, scope string) ([]KEK, error)
 	// Observer is told of calls, look-ups and changes. Default nobody.
 	Observer Observer

@@ -20,7 +20,7 @@ const (
 	// Receipt.Destroyed is gone, backups and replicas included.
 	CopiesGone Promise = iota + 1
 	// KEKGone: also once the KMS has destroyed the KEKs in Receipt.KEKs, which it
-	// was asked to and does after the waiting time set there.
+	// was asked to do and does after the waiting time set there.
 	KEKGone
 )
 
