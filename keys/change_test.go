@@ -84,6 +84,16 @@ func TestChangesRefused(t *testing.T) {
 		require.ErrorIs(t, do(t.Context(), keys.KeyID{1}), keys.ErrNotFound)
 		require.ErrorIs(t, do(t.Context(), foreign), keys.ErrNotFound, "another environment's key")
 	}
+	// Whoever looked up next would make another index key, and find no card.
+	index := scopeOf(t, m, keys.Index, "shop")
+	id, err := index.ActiveKey(t.Context())
+	require.NoError(t, err)
+	require.ErrorIs(t, m.Retire(t.Context(), id), keys.ErrNotRotatable)
+	require.ErrorIs(t, m.Disable(t.Context(), id), keys.ErrNotRotatable)
+	_, err = m.RotateIndex(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, m.Disable(t.Context(), id))
+
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, other.Disable(ctx, foreign), context.Canceled)

@@ -63,7 +63,9 @@ type Options struct {
 	// opens; a KEK that is away is asked last. Not in inline mode.
 	KEKs []KEK
 	// OldKEKs open what they wrapped and wrap nothing: those a ring is moved away
-	// from. [Scope.Rewrap] moves it. Not in inline mode.
+	// from. Whoever seals under a key that they alone wrapped makes another first,
+	// with the exceptions of RotateAge; [Scope.Rewrap] moves the others. Not in inline
+	// mode.
 	OldKEKs []KEK
 	// Quorum is how many KEKs have to wrap a new data key before it is used. What
 	// they did not reach [Scope.Rewrap] completes. Default all of them: no data key

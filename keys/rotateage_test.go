@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/keys/keystest"
 )
 
 // Rotation by age is done by whoever seals first after it, once, and by nobody for
@@ -68,4 +69,34 @@ func TestRotateAgeInline(t *testing.T) {
 		require.Equal(t, 2, w.kek.Wraps())
 		opens(t, s, first)
 	})
+}
+
+// A ring whose KEK was replaced gets a key that the new one wraps, from whoever
+// seals first, and needs no rotation by hand. Index keys stay.
+func TestRotateWhereTheKEKWasReplaced(t *testing.T) {
+	w := newWorld()
+	m := w.manager(t, nil)
+	old := seal(t, pan(t, m))
+	pinned, err := scopeOf(t, m, keys.Index, "shop").ActiveKey(t.Context())
+	require.NoError(t, err)
+	next := keystest.NewKEK("kek-2")
+	o := &keys.Options{OldKEKs: []keys.KEK{w.kek}}
+	m = w.managerWith(t, next, o)
+	s := pan(t, m)
+	opens(t, s, old)
+	list, _ := records(t, w.store, keys.PAN)
+	require.Len(t, list, 1, "opening replaces nothing")
+	for range 2 {
+		record := seal(t, s)
+		require.Equal(t, []string{"kek-2"}, wrappedBy(t, w, keyOf(t, record)))
+		s.Refresh()
+		s = pan(t, w.managerWith(t, next, o))
+	}
+	list, active := records(t, w.store, keys.PAN)
+	require.Len(t, list, 2)
+	require.Equal(t, 1, active)
+	opens(t, s, old)
+	id, err := scopeOf(t, m, keys.Index, "shop").ActiveKey(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, pinned, id)
 }

@@ -45,7 +45,8 @@ var legal = map[State][]State{
 //
 // This and the other changes of state are made in the store by compare-and-swap,
 // hold in this process at once, and are no error where the key is in that state
-// already. A key of another environment is [ErrNotFound].
+// already. A key of another environment is [ErrNotFound]. The active index key is
+// refused with [ErrNotRotatable]: [Manager.RotateIndex] replaces it first.
 func (m *Manager) Retire(ctx context.Context, id KeyID) error {
 	return m.change(ctx, id, Retired, Active)
 }
@@ -84,6 +85,9 @@ func (m *Manager) swap(ctx context.Context, id KeyID, to State, from []State) (R
 		}
 		if !slices.Contains(from, rec.State) || !slices.Contains(legal[to], rec.State) {
 			return rec, &StateError{id, rec.State, to}
+		}
+		if rec.State == Active && rec.Ring.Purpose == Index {
+			return rec, errIndex // the next look-up would make another
 		}
 		rec.State, rec.Changed = to, time.Now().UTC().Truncate(time.Second)
 		if to == Destroyed {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cardseal/cardseal/crypto/envelope"
@@ -26,7 +27,7 @@ func (r *ring) activeKey(ctx context.Context, m moment) (*dataKey, error) {
 		}
 		r.heed(ctx, records)
 		active := activeOf(records)
-		if active != nil && !r.overdue(active.Created) {
+		if active != nil && !r.overdue(active.Created) && !r.stranded(ctx, active) {
 			return r.load(ctx, active, m)
 		}
 		k, err := r.replace(ctx, version, active, m)
@@ -62,14 +63,36 @@ func activeOf(records []Record) *Record {
 	return nil
 }
 
-// overdue reports whether a key was made so long ago that whoever seals makes the
-// next one. Keys that more hangs on than sealing are replaced on demand alone.
-func (r *ring) overdue(created time.Time) bool {
+// replaceable reports whether whoever seals may make the next key. Keys that more
+// hangs on than sealing are replaced on demand alone.
+func (r *ring) replaceable() bool {
 	switch r.id.Purpose {
 	case Index, Analytics, FPE, Audit:
 		return false
 	}
-	return r.m.o.RotateAge > 0 && time.Since(created) >= r.m.o.RotateAge
+	return true
+}
+
+// overdue reports whether a key was made too long ago to seal.
+func (r *ring) overdue(created time.Time) bool {
+	return r.m.o.RotateAge > 0 && r.replaceable() && time.Since(created) >= r.m.o.RotateAge
+}
+
+// stranded reports whether the KEKs that wrapped a key were all replaced: this
+// process opens it with old ones alone.
+func (r *ring) stranded(ctx context.Context, rec *Record) bool {
+	g, err := r.guard(ctx)
+	if err != nil || !r.replaceable() {
+		return false // a key in memory goes on
+	}
+	known := false
+	for _, w := range rec.Wrapped {
+		if g.wraps(w.KEK) {
+			return false
+		}
+		known = known || slices.ContainsFunc(g.old, func(k KEK) bool { return k.ID() == w.KEK })
+	}
+	return known
 }
 
 // replace makes a new active key and retires the given one, in one step.
