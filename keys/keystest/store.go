@@ -213,6 +213,11 @@ func storeReplace(h *storeHarness) {
 	h.swap(testRing, 2, a)
 	h.got(a)
 	h.lists(testRing, 3, a, b, c)
+	b.Wrapped = append(b.Wrapped, keys.Wrapping{KEK: "another", Bytes: []byte{1}}) // a rewrap adds one
+	b.Wrapped[0].Bytes = bytes.Repeat([]byte{7}, 4000)
+	h.swap(testRing, 3, b)
+	h.got(b)
+	h.lists(testRing, 4, a, b, c)
 }
 
 func storeListOrder(h *storeHarness) {
