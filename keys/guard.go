@@ -135,7 +135,7 @@ func (r *ring) kms(ctx context.Context, part int, k KEK, op Op, id KeyID, call f
 func (r *ring) wrap(ctx context.Context, g *guard, raw []byte, b Binding) ([]Wrapping, error) {
 	out, errs := make([]Wrapping, len(g.keks)), make([]error, len(g.keks))
 	done := 0
-	for wave, away := range []bool{false, true} {
+	for wave := range 2 {
 		if done >= g.quorum {
 			break
 		}
@@ -146,7 +146,7 @@ func (r *ring) wrap(ctx context.Context, g *guard, raw []byte, b Binding) ([]Wra
 		var wg sync.WaitGroup
 		var asked []int
 		for i, k := range g.keks {
-			if out[i].Bytes != nil || errs[i] != nil || wave == 0 && r.m.health.away(k.ID()) != away {
+			if out[i].Bytes != nil || errs[i] != nil || wave == 0 && r.m.health.away(k.ID()) {
 				continue
 			}
 			asked = append(asked, i)

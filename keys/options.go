@@ -60,7 +60,8 @@ type Options struct {
 	Tries int
 	// KEKs guard the rings beside the KEK the manager is opened with, so that any
 	// one of them opens a data key. A refusal of one is no refusal while another
-	// opens; a KEK that is away is asked last. Not in inline mode.
+	// opens; a KEK that is away is asked last. Data keys are then drawn here, also
+	// where a KEK is a [Generator]. Not in inline mode.
 	KEKs []KEK
 	// OldKEKs open what they wrapped and wrap nothing: those a ring is moved away
 	// from. Whoever seals under a key that they alone wrapped makes another first,
