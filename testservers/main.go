@@ -1,4 +1,4 @@
-// Command testservers runs the KMS servers that the backends' tests talk to.
+// Command testservers runs the servers that the backends' tests talk to.
 //
 //	go run . start [NAME...]    build or install what is missing, start, wait until it serves
 //	go run . stop [NAME...]

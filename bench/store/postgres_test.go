@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"testing"
@@ -20,7 +21,6 @@ type bare struct {
 	pool    *pgxpool.Pool
 	columns []string
 	like    []any // a card's row as ours stored it
-	made    int
 }
 
 // rows makes n rows like it, of other tokens and index values.
@@ -28,8 +28,9 @@ func (p *bare) rows(n int) (cards, values [][]any) {
 	at := func(column string) int { return slices.Index(p.columns, column) }
 	for range n {
 		row := slices.Clone(p.like)
-		p.made++
-		token := fmt.Sprintf("%016d", p.made)
+		var random [8]byte
+		_, _ = rand.Read(random[:])
+		token := fmt.Sprintf("9%015d", binary.BigEndian.Uint64(random[:])%1e15)
 		index := slices.Clone(row[at("index_values")].([]byte))
 		_, _ = rand.Read(index[len(index)-32:])
 		row[at("token")], row[at("index_values")] = token, index

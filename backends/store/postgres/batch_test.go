@@ -10,7 +10,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cardseal/cardseal/backends/store/postgres"
 	"github.com/cardseal/cardseal/crypto/envelope"
+	"github.com/cardseal/cardseal/internal/pgtest"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/store"
 	"github.com/cardseal/cardseal/tokenize/store/storetest"
@@ -204,4 +206,36 @@ func TestPools(t *testing.T) {
 			require.Equal(t, 200, n)
 		})
 	}
+}
+
+// Calls that are long out of date go, a bounded number with some writes; others
+// stay.
+func TestSweep(t *testing.T) {
+	url := migrated.New(t)
+	pool := pgtest.Pool(t, url)
+	db, err := postgres.Open(t.Context(), pool, nil)
+	require.NoError(t, err)
+	const day = 24 * 60 * 60 * 1000
+	remember := func(from, n int, now int64) {
+		t.Helper()
+		for i := range n {
+			w := plain(fmt.Sprintf("t%d", from+i))
+			w.Once = &store.Once{Now: now, Until: now + 1000}
+			_, _ = rand.Read(w.Once.Key[:])
+			out, err := db.Cards().Write(t.Context(), []store.Write{w}, nil)
+			require.NoError(t, err)
+			require.Equal(t, store.Written, out[0].Result)
+		}
+	}
+	count := func() (n int) {
+		t.Helper()
+		require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM cardseal.calls").Scan(&n))
+		return n
+	}
+	remember(0, 300, day) // 256 of them make a sweep due, which finds nothing old
+	require.Equal(t, 300, count())
+	remember(300, 212, 2*day+500) // a day later, but not a day past their time
+	require.Equal(t, 512, count())
+	remember(512, 256, 3*day)
+	require.Equal(t, 768-300, count(), "those of the first day are gone, those of the second are not")
 }

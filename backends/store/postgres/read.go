@@ -67,14 +67,14 @@ func clone(r store.Row) store.Row {
 
 // ByIndex reads all values in one statement.
 func (c cards) ByIndex(ctx context.Context, scope store.ScopeID, list []store.IndexValue) ([][]string, error) {
-	var asked values
+	keys, values := make([][]byte, len(list)), make([][]byte, len(list))
 	for i := range list {
-		asked.add(&place{scope, list[i]}, "")
+		keys[i], values[i] = list[i].Key[:], list[i].Value[:]
 	}
 	found := make(map[store.IndexValue][]string, len(list))
 	err := c.db.view(ctx, func(conn *pgxpool.Conn) error {
 		clear(found)
-		rows, err := conn.Query(ctx, c.db.sql.byIndex, asked.scope, asked.key, asked.value)
+		rows, err := conn.Query(ctx, c.db.sql.byIndex, scope[:], keys, values)
 		if err != nil {
 			return err
 		}

@@ -84,7 +84,7 @@ type statements struct {
 	schemaVersion string
 	probes        []string
 
-	lockScopes, addScopes, lockFences, lockCards, lockCalls, holders, plainHolders                  string
+	lockScopes, addScopes, lockFences, lockCards, lockCalls, holders, plainHolders, anyPlain        string
 	insertCards, updateCards, insertUnique, insertPlain, deleteUnique, deletePlain                  string
 	copyCards, copyUnique, copyPlain, copyCalls                                                     string
 	putCalls, insertCalls, sweepCalls, putJob, job, endJob                                          string
@@ -106,6 +106,9 @@ func newStatements(schema string) statements {
 	}
 	const fromValues = "FROM unnest($1::bytea[], $2::bytea[], $3::bytea[]) AS w(scope, key, value) " +
 		"JOIN @%s v ON v.scope = w.scope AND v.key = w.key AND v.value = w.value"
+	// Most scopes have values in one of the tables only: the other is not searched.
+	const fromOne = "FROM unnest($2::bytea[], $3::bytea[]) AS w(key, value) " +
+		"JOIN @%s v ON v.scope = $1 AND v.key = w.key AND v.value = w.value WHERE EXISTS (SELECT FROM @%s WHERE scope = $1)"
 	const repository = "SELECT r.scope, r.name, r.config, r.state, s.epoch, r.version FROM @repositories r " +
 		"JOIN @scopes s ON s.scope = r.scope "
 	const dataKey = "k.id, k.environment, k.purpose, k.scope, k.state, k.created, k.changed, k.keks, k.wrappings"
@@ -137,6 +140,7 @@ func newStatements(schema string) statements {
 		holders: s("SELECT v.scope, v.key, v.value, v.token " + fmt.Sprintf(fromValues, "unique_values") +
 			" UNION ALL SELECT v.scope, v.key, v.value, v.token " + fmt.Sprintf(fromValues, "plain_values")),
 		plainHolders: s("SELECT 1 " + fmt.Sprintf(fromValues, "plain_values") + " LIMIT 1"),
+		anyPlain:     s("SELECT 1 FROM @plain_values WHERE scope = ANY($1::bytea[]) LIMIT 1"),
 
 		insertCards: s("INSERT INTO @cards (" + cardColumns + ") SELECT * FROM unnest(" + cardArrays + ") ON CONFLICT DO NOTHING"),
 		updateCards: s("UPDATE @cards c SET " + strings.Join(sets, ", ") + " FROM unnest(" + cardArrays + ") AS w(" + cardColumns +
@@ -160,8 +164,8 @@ func newStatements(schema string) statements {
 		endJob:     s("DELETE FROM @jobs WHERE id = $1"),
 
 		get: s("SELECT " + cardColumns + " FROM @cards WHERE scope = $1 AND token = ANY($2::text[])"),
-		byIndex: s("SELECT v.key, v.value, v.token " + fmt.Sprintf(fromValues, "unique_values") +
-			" UNION ALL SELECT v.key, v.value, v.token " + fmt.Sprintf(fromValues, "plain_values")),
+		byIndex: s("SELECT v.key, v.value, v.token " + fmt.Sprintf(fromOne, "unique_values", "unique_values") +
+			" UNION ALL SELECT v.key, v.value, v.token " + fmt.Sprintf(fromOne, "plain_values", "plain_values")),
 		ordered:     s("SELECT ord, token FROM @cards WHERE scope = $1 AND ord <> '' AND ord >= $2 ORDER BY ord, token LIMIT $3"),
 		orderedFrom: s("SELECT ord, token FROM @cards WHERE scope = $1 AND ord <> '' AND (ord, token) > ($2, $3) ORDER BY ord, token LIMIT $4"),
 		scan:        s("SELECT " + cardColumns + " FROM @cards WHERE scope = $1 AND token > $2 ORDER BY token LIMIT $3"),

@@ -70,14 +70,7 @@ func (s *stage) queueCalls(b *batch) {
 
 // queueHolders reads who holds the index values that the writes claim.
 func (s *stage) queueHolders(b *batch) {
-	var claimed values
-	for i := range s.writes {
-		if w := &s.writes[i]; w.Unique {
-			for j := range w.Row.Index {
-				claimed.add(&place{w.Row.Scope, w.Row.Index[j]}, "")
-			}
-		}
-	}
+	claimed := s.claimed()
 	if claimed.len() == 0 {
 		return
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
@@ -169,19 +171,12 @@ func (s *stage) insert(ctx context.Context, t *txn, job *store.Job, old sweeping
 			}
 		}
 	}
-	var claimed values
-	for i := range s.writes {
-		if w := &s.writes[i]; w.Unique {
-			for j := range w.Row.Index {
-				claimed.add(&place{w.Row.Scope, w.Row.Index[j]}, "")
-			}
-		}
-	}
-	if claimed.len() > 0 {
-		b.count(0, s.sql.plainHolders, claimed.scope, claimed.key, claimed.value)
-	}
-	many := len(s.writes) >= copyFrom
-	if !many {
+	many, plain := len(s.writes) >= copyFrom, false
+	if many {
+		// Mostly there is no plain value in the whole scope.
+		s.queueAnyPlain(b, &plain)
+	} else {
+		s.queuePlainHolders(b)
 		s.queueChanges(b, job, old)
 	}
 	if err := t.run(ctx, b); err != nil {
@@ -200,10 +195,50 @@ func (s *stage) insert(ctx context.Context, t *txn, job *store.Job, old sweeping
 			return errRace
 		}
 	}
-	if many {
-		return s.copyNew(ctx, t, job, old)
+	if !many {
+		return nil
 	}
-	return nil
+	if plain {
+		b := &batch{}
+		s.queuePlainHolders(b)
+		if err := t.run(ctx, b); err != nil {
+			return err
+		}
+	}
+	return s.copyNew(ctx, t, job, old)
+}
+
+// queuePlainHolders has a plain value that a write claims to be a race: the
+// primary key of unique_values does not see those.
+func (s *stage) queuePlainHolders(b *batch) {
+	if claimed := s.claimed(); claimed.len() > 0 {
+		b.count(0, s.sql.plainHolders, claimed.scope, claimed.key, claimed.value)
+	}
+}
+
+func (s *stage) queueAnyPlain(b *batch, found *bool) {
+	if !s.unique {
+		return
+	}
+	var scopes [][]byte
+	for i := range s.writes {
+		if n := len(scopes); n == 0 || !bytes.Equal(scopes[n-1], s.writes[i].Row.Scope[:]) {
+			scopes = append(scopes, s.writes[i].Row.Scope[:])
+		}
+	}
+	b.rows(func(pgx.Rows) error { *found = true; return nil }, s.sql.anyPlain, scopes)
+}
+
+// claimed are the index values of writes that are Unique.
+func (s *stage) claimed() (list values) {
+	for i := range s.writes {
+		if w := &s.writes[i]; w.Unique && w.Row.Status != store.Deleted {
+			for j := range w.Row.Index {
+				list.add(&place{w.Row.Scope, w.Row.Index[j]}, "")
+			}
+		}
+	}
+	return list
 }
 
 func (s *stage) noScope(w *store.Write) error {

@@ -165,6 +165,9 @@ func makeSchema(ctx context.Context, db *sql.DB, schema, quoted string) error {
 	err := db.QueryRowContext(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", schema).Scan(&there)
 	if err == nil && !there {
 		_, err = db.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+quoted)
+		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "23505" {
+			err = nil // PostgreSQL's answer to two who make it at once
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
