@@ -19,7 +19,7 @@
 // for byte (COLLATE "C"), is UTF-8 and holds no zero byte.
 //
 // A Write of new tokens takes one round trip and one for the commit; any other takes
-// one more. Uniqueness is decided by primary keys: a transaction that loses to one
+// one more, and 64 or more new tokens go in by COPY. Uniqueness is decided by primary keys: a transaction that loses to one
 // which it could not see yet is taken back and run again. Transactions that the
 // database rolls back (serialization failures, deadlocks) are run again too, as are
 // those whose connection was lost before the commit was sent. Where the answer to a
