@@ -1,0 +1,98 @@
+//go:build linux
+
+package chaos
+
+import (
+	"encoding/json"
+	"flag"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cardseal/cardseal/backends/kek/local"
+	"github.com/cardseal/cardseal/backends/store/bolt"
+	"github.com/cardseal/cardseal/backends/store/postgres/migrate"
+	"github.com/cardseal/cardseal/internal/pgtest"
+	"github.com/cardseal/cardseal/tokenize"
+)
+
+var saves = flag.Int("saves", 3000, "how many saves a run of UNIQUE_CARD makes, on a fifth as many cards")
+
+// newPlan is a run's plan, with a key file in its folder.
+func newPlan(t *testing.T, m tokenize.Management, saves int) *plan {
+	t.Helper()
+	p := &plan{Dir: t.TempDir(), Processes: 1, Goroutines: 32, Saves: saves, Cards: saves / 5, Management: m, Seed: rand.Uint64()}
+	require.NoError(t, local.CreateKeyFile(filepath.Join(p.Dir, keyFile)))
+	return p
+}
+
+// TestPostgres: four processes on one database, each with connections and a cache
+// of keys of its own, while connections are killed.
+func TestPostgres(t *testing.T) {
+	for _, c := range []struct {
+		m     tokenize.Management
+		saves int
+	}{{tokenize.UniqueCard, *saves}, {tokenize.UniqueToken, 1000}} {
+		t.Run(c.m.String(), func(t *testing.T) {
+			p := newPlan(t, c.m, c.saves)
+			p.URL = pgtest.New(t)
+			config, err := pgx.ParseConfig(p.URL)
+			require.NoError(t, err)
+			_, err = migrate.Up(t.Context(), config, "")
+			require.NoError(t, err)
+
+			p.Processes, p.Goroutines = 4, 8
+			began := time.Now()
+			var running []*exec.Cmd
+			for p.Process = range p.Processes {
+				running = append(running, p.start(t))
+			}
+			stop := killer(t, p.URL)
+			for i, c := range running {
+				if err := c.Wait(); err != nil {
+					t.Errorf("process %d: %v", i, err)
+				}
+			}
+			took := time.Since(began)
+			killed := stop()
+			require.False(t, t.Failed())
+			t.Logf("%d connections were killed", killed)
+			require.Greater(t, killed, 10, "the killer has lost its teeth")
+
+			d, err := openPostgres(t.Context(), p.URL)
+			require.NoError(t, err)
+			p.check(t, d, took)
+			p.checkTables(t)
+		})
+	}
+}
+
+// start runs the test binary as one of the processes.
+func (p *plan) start(t *testing.T) *exec.Cmd {
+	t.Helper()
+	text, err := json.Marshal(p)
+	require.NoError(t, err)
+	c := exec.CommandContext(t.Context(), os.Args[0])
+	c.Env = append(os.Environ(), childPlan+"="+string(text))
+	c.Stderr = os.Stderr
+	require.NoError(t, c.Start())
+	return c
+}
+
+// TestBolt: as many goroutines in one process, which is all that a bolt file
+// takes.
+func TestBolt(t *testing.T) {
+	p := newPlan(t, tokenize.UniqueCard, *saves)
+	d, err := bolt.Open(t.Context(), filepath.Join(p.Dir, "vault.bolt"), &bolt.Options{Create: true})
+	require.NoError(t, err)
+	defer d.Close()
+	began := time.Now()
+	require.NoError(t, p.run(t.Context(), d, new(board)))
+	p.check(t, d, time.Since(began))
+}

@@ -1,0 +1,68 @@
+//go:build linux
+
+package chaos
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cardseal/cardseal/internal/pgtest"
+)
+
+// killEach is at most how long the killer waits between two kills.
+const killEach = 60 * time.Millisecond
+
+// victim ends one connection to a database: any of them or, where there is one,
+// one that is committing, whose client then cannot know.
+const victim = `
+SELECT pg_terminate_backend(pid) FROM (
+	SELECT pid FROM pg_stat_activity
+	WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+	ORDER BY ($2 AND state = 'active' AND query = 'COMMIT') DESC, random() LIMIT 1
+) AS one`
+
+// killer ends connections to a database at random moments until its stop is
+// called, which returns how many.
+func killer(t *testing.T, address string) (stop func() int) {
+	t.Helper()
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	conn, err := pgx.Connect(ctx, pgtest.Server(t))
+	require.NoError(t, err)
+	killed, done := 0, make(chan error, 1)
+	go func() {
+		for committing := false; ; committing = !committing {
+			next := time.NewTimer(rand.N(killEach))
+			select {
+			case <-ctx.Done():
+				next.Stop()
+				done <- nil
+				return
+			case <-next.C:
+			}
+			var ended bool
+			err := conn.QueryRow(ctx, victim, strings.TrimPrefix(u.Path, "/"), committing).Scan(&ended)
+			switch {
+			case err == nil && ended:
+				killed++
+			case err != nil && err != pgx.ErrNoRows && ctx.Err() == nil:
+				done <- err
+				return
+			}
+		}
+	}()
+	return func() int {
+		cancel()
+		require.NoError(t, <-done)
+		_ = conn.Close(context.WithoutCancel(ctx))
+		return killed
+	}
+}
