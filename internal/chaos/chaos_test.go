@@ -63,7 +63,7 @@ func TestPostgres(t *testing.T) {
 			killed := stop()
 			require.False(t, t.Failed())
 			t.Logf("%d connections were killed", killed)
-			require.Greater(t, killed, 10, "the killer has lost its teeth")
+			require.Positive(t, killed, "the killer has lost its teeth")
 
 			d, err := openPostgres(t.Context(), p.URL)
 			require.NoError(t, err)

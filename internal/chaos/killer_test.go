@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/url"
 	"strings"
@@ -53,7 +54,7 @@ func killer(t *testing.T, address string) (stop func() int) {
 			switch {
 			case err == nil && ended:
 				killed++
-			case err != nil && err != pgx.ErrNoRows && ctx.Err() == nil:
+			case err != nil && !errors.Is(err, pgx.ErrNoRows) && ctx.Err() == nil:
 				done <- err
 				return
 			}

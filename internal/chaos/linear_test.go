@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -104,7 +105,7 @@ func checkLinearizable(t *testing.T, ops []op, m tokenize.Management) time.Durat
 
 // lines shows a history in the order of its calls.
 func lines(part []*op) string {
-	slices.SortFunc(part, func(a, b *op) int { return int(a.Call - b.Call) })
+	slices.SortFunc(part, func(a, b *op) int { return cmp.Compare(a.Call, b.Call) })
 	var s strings.Builder
 	for _, o := range part {
 		line, _ := json.Marshal(o)

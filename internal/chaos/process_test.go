@@ -117,14 +117,15 @@ func (p *plan) run(ctx context.Context, d db, b *board) error {
 			}
 			w := newWorker(p, r, h, i)
 			for err == nil {
-				n := b.tickets.Add(1) - 1
+				size := w.size()
+				n := b.tickets.Add(size) - size
 				if n >= uint64(p.Saves) {
 					break
 				}
 				if newKey, mine := p.rotates(b, n); mine {
 					g.Go(func() error { return p.rotate(ctx, r, newKey) })
 				}
-				err = w.turn(ctx, n)
+				err = w.turn(ctx, n, size)
 			}
 			return errors.Join(err, h.close())
 		})

@@ -38,8 +38,51 @@ func newWorker(p *plan, r *tokenize.Repository, h *history, i int) *worker {
 		rng: rand.New(rand.NewPCG(p.Seed, uint64(p.Process)<<32|uint64(i)))}
 }
 
-// turn is the n-th save and, most times, a call about a token.
-func (w *worker) turn(ctx context.Context, n uint64) error {
+// size is how many cards the next call saves.
+func (w *worker) size() uint64 {
+	if w.rng.IntN(16) == 0 {
+		return 4
+	}
+	return 1
+}
+
+// turn is the saves from the n-th on, in one call, and most times a call about a
+// token.
+func (w *worker) turn(ctx context.Context, n, size uint64) error {
+	ops := make([]op, min(size, uint64(w.p.Saves)-n))
+	for i := range ops {
+		ops[i] = w.toSave(n + uint64(i))
+	}
+	if err := w.do(ctx, ops, w.save); err != nil {
+		return err
+	}
+	last := held{ops[0].Card, ops[0].Is.Token}
+	if len(w.seen) < memory {
+		w.seen = append(w.seen, last)
+	} else {
+		w.seen[w.rng.IntN(memory)] = last
+	}
+	if w.rng.IntN(4) == 0 { // an older one
+		last = w.seen[w.rng.IntN(len(w.seen))]
+	}
+	o := op{Card: last.card, Token: last.token}
+	call := w.get
+	switch chance := w.rng.IntN(20); {
+	case chance < 5:
+		o.Do = get
+	case chance < 8:
+		o.Do, call = reveal, w.reveal
+	case chance < 12:
+		o.Do, o.Expiry, call = update, someMonths(w.rng.Uint64()), w.update
+	case chance < 14:
+		o.Do, call = remove, w.remove
+	default:
+		return nil
+	}
+	return w.do(ctx, []op{o}, func(ctx context.Context, ops []op) error { return call(ctx, &ops[0]) })
+}
+
+func (w *worker) toSave(n uint64) op {
 	o := op{Do: save, Card: w.p.card(n), Key: fmt.Sprintf("%s-%d", w.name, n)}
 	switch {
 	case w.p.Management == tokenize.UniqueCard && w.rng.IntN(8) == 0:
@@ -50,74 +93,75 @@ func (w *worker) turn(ctx context.Context, n uint64) error {
 	case w.rng.IntN(2) == 0:
 		o.Expiry = someMonths(w.rng.Uint64())
 	}
-	if err := w.do(ctx, &o, w.save); err != nil {
-		return err
-	}
-	last := held{o.Card, o.Is.Token}
-	if len(w.seen) < memory {
-		w.seen = append(w.seen, last)
-	} else {
-		w.seen[w.rng.IntN(memory)] = last
-	}
-	if w.rng.IntN(4) == 0 { // an older one
-		last = w.seen[w.rng.IntN(len(w.seen))]
-	}
-	o = op{Card: last.card, Token: last.token}
-	switch chance := w.rng.IntN(20); {
-	case chance < 5:
-		o.Do = get
-		return w.do(ctx, &o, w.get)
-	case chance < 8:
-		o.Do = reveal
-		return w.do(ctx, &o, w.reveal)
-	case chance < 12:
-		o.Do, o.Expiry = update, someMonths(w.rng.Uint64())
-		return w.do(ctx, &o, w.update)
-	case chance < 14:
-		o.Do = remove
-		return w.do(ctx, &o, w.remove)
-	}
-	return nil
+	return o
 }
 
 // do makes a call, and again while its outcome is unknown or nothing was done, and
-// writes down each as an operation of its own. The last one's answer is left in o.
-func (w *worker) do(ctx context.Context, o *op, call func(context.Context, *op) error) error {
+// writes down each as operations of their own. The last one's answers are left in
+// ops.
+func (w *worker) do(ctx context.Context, ops []op, call func(context.Context, []op) error) error {
 	for range tries {
-		o.Got, o.Is = unknown, details{}
-		o.Call = clock()
-		err := call(ctx, o)
-		o.Return = clock()
-		again := false
+		for i := range ops {
+			ops[i].Got, ops[i].Is, ops[i].Call = unknown, details{}, clock()
+		}
+		err := call(ctx, ops)
+		now := clock()
+		got, again := "", false
 		switch {
 		case err == nil:
 		case errors.Is(err, tokenize.ErrTokenDeleted):
-			o.Got = deleted
+			got = deleted
 		case errors.Is(err, tokenize.ErrTokenNotFound):
-			o.Got = missing
+			got = missing
 		case errors.Is(err, tokenize.ErrOutcomeUnknown):
-			o.Got, again = unknown, true
+			got, again = unknown, true
 		case passing(err):
-			o.Got, again = busy, true
+			got, again = busy, true
 		default:
-			return fmt.Errorf("%s of card %d: %w", o.Do, o.Card, err)
+			return fmt.Errorf("%s of card %d: %w", ops[0].Do, ops[0].Card, err)
 		}
-		if err := w.h.add(o); err != nil || !again {
-			return err
+		for i := range ops {
+			o := &ops[i]
+			if o.Return = now; err != nil {
+				o.Got = got
+			}
+			if err := w.h.add(o); err != nil {
+				return err
+			}
+		}
+		if !again {
+			return nil
 		}
 	}
-	return fmt.Errorf("%s of card %d: no answer", o.Do, o.Card)
+	return fmt.Errorf("%s of card %d: no answer", ops[0].Do, ops[0].Card)
 }
 
-func (w *worker) save(ctx context.Context, o *op) error {
-	pan, err := number(o.Card)
+func (w *worker) save(ctx context.Context, ops []op) error {
+	reqs := make([]tokenize.SaveRequest, len(ops))
+	for i := range ops {
+		pan, err := number(ops[i].Card)
+		if err != nil {
+			return err
+		}
+		reqs[i] = tokenize.SaveRequest{
+			Caller: me, IdempotencyKey: ops[i].Key, Card: card.Details{Number: pan, Expiry: expiry(ops[i].Expiry)},
+		}
+	}
+	if len(ops) == 1 {
+		d, err := w.r.Save(ctx, reqs[0])
+		return ops[0].answered(d, d.Outcome.String(), err)
+	}
+	got, err := w.r.SaveBatch(ctx, reqs)
 	if err != nil {
 		return err
 	}
-	d, err := w.r.Save(ctx, tokenize.SaveRequest{
-		Caller: me, IdempotencyKey: o.Key, Card: card.Details{Number: pan, Expiry: expiry(o.Expiry)},
-	})
-	return o.answered(d, d.Outcome.String(), err)
+	for i := range ops {
+		if got[i].Err != nil {
+			return fmt.Errorf("in a batch: %w", got[i].Err)
+		}
+		_ = ops[i].answered(got[i].Details, got[i].Details.Outcome.String(), nil)
+	}
+	return nil
 }
 
 func (w *worker) update(ctx context.Context, o *op) error {
