@@ -48,12 +48,14 @@ func TestPostgres(t *testing.T) {
 			require.NoError(t, err)
 
 			p.Processes, p.Goroutines = 4, 8
+			b, err := openBoard(filepath.Join(p.Dir, "board"))
+			require.NoError(t, err)
 			began := time.Now()
 			var running []*exec.Cmd
 			for p.Process = range p.Processes {
 				running = append(running, p.start(t))
 			}
-			stop := killer(t, p.URL)
+			stop := killer(t, p.URL, b)
 			for i, c := range running {
 				if err := c.Wait(); err != nil {
 					t.Errorf("process %d: %v", i, err)

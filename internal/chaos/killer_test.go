@@ -17,11 +17,18 @@ import (
 	"github.com/cardseal/cardseal/internal/pgtest"
 )
 
-// killEach is at most how long the killer waits between two kills.
-const killEach = 60 * time.Millisecond
+// The killer looks up at random moments, at most this far apart. It ends a
+// connection when there were some saves since the last one, killEach at most, or
+// none for so long. Were it to go by time alone, a slow machine would come to
+// nothing but making connections.
+const (
+	lookEach = 30 * time.Millisecond
+	killEach = 12
+	killIdle = time.Second
+)
 
-// victim ends one connection to a database: any of them or, where there is one,
-// one that is committing, whose client then cannot know.
+// victim ends one connection to a database: any of them or, mostly and where there
+// is one, one that is committing, whose client then cannot know.
 const victim = `
 SELECT pg_terminate_backend(pid) FROM (
 	SELECT pid FROM pg_stat_activity
@@ -31,7 +38,7 @@ SELECT pg_terminate_backend(pid) FROM (
 
 // killer ends connections to a database at random moments until its stop is
 // called, which returns how many.
-func killer(t *testing.T, address string) (stop func() int) {
+func killer(t *testing.T, address string, b *board) (stop func() int) {
 	t.Helper()
 	u, err := url.Parse(address)
 	require.NoError(t, err)
@@ -40,8 +47,9 @@ func killer(t *testing.T, address string) (stop func() int) {
 	require.NoError(t, err)
 	killed, done := 0, make(chan error, 1)
 	go func() {
-		for committing := false; ; committing = !committing {
-			next := time.NewTimer(rand.N(killEach))
+		last, at := time.Now(), uint64(0)
+		for {
+			next := time.NewTimer(rand.N(lookEach))
 			select {
 			case <-ctx.Done():
 				next.Stop()
@@ -49,8 +57,13 @@ func killer(t *testing.T, address string) (stop func() int) {
 				return
 			case <-next.C:
 			}
+			now := b.tickets.Load()
+			if now < at && time.Since(last) < killIdle {
+				continue
+			}
+			last, at = time.Now(), now+1+rand.Uint64N(killEach)
 			var ended bool
-			err := conn.QueryRow(ctx, victim, strings.TrimPrefix(u.Path, "/"), committing).Scan(&ended)
+			err := conn.QueryRow(ctx, victim, strings.TrimPrefix(u.Path, "/"), killed%4 != 0).Scan(&ended)
 			switch {
 			case err == nil && ended:
 				killed++
