@@ -45,7 +45,7 @@ func child(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	d, err := openPostgres(ctx, p.URL)
+	d, err := openPostgres(ctx, p.URL, lose)
 	if err != nil {
 		return err
 	}
@@ -59,12 +59,15 @@ type db interface {
 }
 
 // openPostgres opens the store with fewer connections than there are goroutines.
-func openPostgres(ctx context.Context, url string) (db, error) {
+func openPostgres(ctx context.Context, url string, change ...func(*pgxpool.Config)) (db, error) {
 	c, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, err
 	}
 	c.MaxConns = 6
+	for _, f := range change {
+		f(c)
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, err
