@@ -132,6 +132,12 @@ func TestOpenRefuses(t *testing.T) {
 	require.Contains(t, e.Explanation, "the key lies in a file")
 	_, err = tokenize.Open(ctx, d.Cards(), development, &tokenize.Options{AllowDevelopmentKEK: true})
 	require.NoError(t, err)
+	// Nor is one that guards the keys beside a better one.
+	beside, err := keys.Open(ctx, d.Keys(), kek, &keys.Options{KEKs: []keys.KEK{developmentKEK{keystest.NewKEK("second")}}})
+	require.NoError(t, err)
+	defer beside.Close()
+	_, err = tokenize.Open(ctx, d.Cards(), beside, nil)
+	fails(t, err, tokenize.RequestRejected, "kek", nil)
 	over, cancel := context.WithCancel(ctx)
 	cancel()
 	_, err = tokenize.Open(over, d.Cards(), stored, nil)

@@ -101,9 +101,11 @@ func (v *Vault) checkKeys(keysField, kekField string, m *keys.Manager) error {
 	if !m.Stored() {
 		return invalid(keysField, Unsupported, "a repository needs a key manager with a key store")
 	}
-	if d, ok := m.KEK().(keys.Development); ok && !v.o.AllowDevelopmentKEK {
-		return &Error{Cause: RequestRejected, Field: kekField, Kind: Unsupported,
-			SupportCode: "DEVELOPMENT_KEK", Explanation: "is for development only: " + d.Development()}
+	for _, k := range m.KEKs() {
+		if d, ok := k.(keys.Development); ok && !v.o.AllowDevelopmentKEK {
+			return &Error{Cause: RequestRejected, Field: kekField, Kind: Unsupported,
+				SupportCode: "DEVELOPMENT_KEK", Explanation: "is for development only: " + d.Development()}
+		}
 	}
 	return nil
 }
