@@ -13,8 +13,8 @@
 // histories too.
 //
 // What it seldom sees: mistakes that show only if a writer sleeps through a change
-// of epoch and much of the rotation behind it. The stores' conformance suite makes
-// those moments.
+// of epoch and much of the rotation behind it. The stores' own tests make those
+// moments.
 //
 // It contains no code but those tests. The short form runs with all others, the
 // long one with
