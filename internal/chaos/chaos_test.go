@@ -17,6 +17,7 @@ import (
 
 	"github.com/cardseal/cardseal/backends/kek/local"
 	"github.com/cardseal/cardseal/backends/store/bolt"
+	"github.com/cardseal/cardseal/backends/store/postgres"
 	"github.com/cardseal/cardseal/backends/store/postgres/migrate"
 	"github.com/cardseal/cardseal/internal/pgtest"
 	"github.com/cardseal/cardseal/tokenize"
@@ -33,7 +34,7 @@ func newPlan(t *testing.T, m tokenize.Management, saves int) *plan {
 }
 
 // TestPostgres: four processes on one database, each with connections and a cache
-// of keys of its own, while connections are killed.
+// of keys of its own, while connections are killed and answers lost.
 func TestPostgres(t *testing.T) {
 	for _, c := range []struct {
 		m     tokenize.Management
@@ -67,7 +68,7 @@ func TestPostgres(t *testing.T) {
 			t.Logf("%d connections were killed", killed)
 			require.Positive(t, killed, "the killer has lost its teeth")
 
-			d, err := openPostgres(t.Context(), p.URL)
+			d, err := postgres.Open(t.Context(), pgtest.Pool(t, p.URL), nil)
 			require.NoError(t, err)
 			p.check(t, d, took)
 			p.checkTables(t)

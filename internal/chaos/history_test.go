@@ -50,7 +50,7 @@ const (
 const (
 	unknown = ""
 	active  = "active"
-	deleted = "deleted" // done now, or refused since it was done before: see Do
+	deleted = "deleted" // told that the token was deleted before
 	done    = "done"
 	missing = "missing" // told that there is no such token
 	wrong   = "wrong"   // another card's number

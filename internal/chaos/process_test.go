@@ -45,7 +45,7 @@ func child(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	d, err := openPostgres(ctx, p.URL, lose)
+	d, err := openLossy(ctx, p.URL)
 	if err != nil {
 		return err
 	}
@@ -58,25 +58,24 @@ type db interface {
 	Cards() store.Cards
 }
 
-// openPostgres opens the store with fewer connections than there are goroutines.
-func openPostgres(ctx context.Context, url string, change ...func(*pgxpool.Config)) (db, error) {
+// openLossy opens the store with fewer connections than there are goroutines, all
+// of them lossy.
+func openLossy(ctx context.Context, url string) (d db, err error) {
 	c, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, err
 	}
 	c.MaxConns = 6
-	for _, f := range change {
-		f(c)
-	}
+	lose(c)
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	var d db
-	return d, insist(ctx, func() error {
+	err = insist(ctx, func() (err error) {
 		d, err = postgres.Open(ctx, pool, nil)
 		return err
 	})
+	return d, err
 }
 
 const keyFile = "kek"
@@ -96,7 +95,7 @@ func (p *plan) openVault(ctx context.Context, d db) (*tokenize.Repository, *keys
 		return nil, nil, err
 	}
 	var r *tokenize.Repository
-	err = insist(ctx, func() error {
+	err = insist(ctx, func() (err error) {
 		r, err = v.EnsureRepository(ctx, p.config())
 		return err
 	})
@@ -159,7 +158,7 @@ func (p *plan) rotate(ctx context.Context, r *tokenize.Repository, newKey bool) 
 	}
 	o := op{Do: rotate, Call: clock(), Got: done}
 	var before tokenize.IndexStatus
-	err = insist(ctx, func() error {
+	err = insist(ctx, func() (err error) {
 		before, err = r.IndexStatus(ctx)
 		return err
 	})
