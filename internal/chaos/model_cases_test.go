@@ -93,7 +93,9 @@ func TestModel(t *testing.T) {
 			[]op{at(1, 2, saved("created", "a", 1)), at(3, 4, op{Do: update, Token: "a", Expiry: 203001}),
 				at(5, 6, dated(203001, about(get, "a", active, 2))), at(7, 8, about(get, "a", active, 3))}, porcupine.Illegal},
 		"a deletion that may have been": {
-			[]op{at(1, 2, saved("created", "a", 1)), at(3, 4, op{Do: remove, Token: "a"}), at(5, 6, about(remove, "a", deleted, 0))}, porcupine.Ok},
+			[]op{at(1, 2, saved("created", "a", 1)), at(3, 4, op{Do: remove, Token: "a"}), at(5, 6, about(get, "a", deleted, 0))}, porcupine.Ok},
+		"deleted twice": {
+			[]op{at(1, 2, saved("created", "a", 1)), at(3, 4, about(remove, "a", done, 0)), at(5, 6, about(remove, "a", done, 0))}, porcupine.Ok},
 		"two writes of one version": {
 			[]op{at(1, 2, saved("created", "a", 1)), at(3, 9, dated(203001, about(update, "a", "updated", 2))),
 				at(3, 9, dated(203002, about(update, "a", "updated", 2)))}, porcupine.Illegal},

@@ -151,8 +151,10 @@ func (s state) remove(o *op) []state {
 		return []state{s}
 	case o.Got == done && ok:
 		return []state{next}
+	case o.Got == done && s.gone.has(o.Token): // nothing was left to do
+		return []state{s}
 	}
-	return s.read(o)
+	return nil
 }
 
 // read is a call that changes nothing.

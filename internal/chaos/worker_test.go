@@ -13,7 +13,7 @@ import (
 )
 
 // me is every goroutine: they share their idempotency keys.
-var me = tokenize.Caller{Merchant: "SHOP1", Owner: "chaos", Permissions: tokenize.MayAll}
+var me = tokenize.Caller{Owner: "chaos", Permissions: tokenize.MayAll}
 
 // worker is one goroutine's use of the repository.
 type worker struct {

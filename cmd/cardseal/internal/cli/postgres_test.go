@@ -25,8 +25,8 @@ func database(t *testing.T) string {
 
 // A vault in PostgreSQL, from its tables to the numbers back.
 func TestVaultInPostgres(t *testing.T) {
+	uri := database(t) // before the home folder is another
 	w := newWorld(t)
-	uri := database(t)
 	dir := w.path("vault")
 
 	r := w.run("store", "status", "--store", uri)
