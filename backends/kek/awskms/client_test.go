@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -53,6 +54,34 @@ func TestTriesOnce(t *testing.T) {
 		}
 		f.set(nil, nil)
 	}
+}
+
+// net/http looks once more behind a request's body that it has sent, perhaps only
+// when the vendor's client has closed it already. That it finds its end must not
+// look like a failure.
+func TestBodyThatIsLookedBehind(t *testing.T) {
+	f := newFake(t)
+	arn := f.key(region, keyID)
+	cfg := f.config()
+	sent := &keepingBodies{}
+	cfg.HTTPClient = sent
+	k := open(t, cfg, arn, nil)
+	_, err := k.Wrap(t.Context(), nil, make([]byte, 32), binding())
+	require.NoError(t, err)
+	require.NotEmpty(t, sent.bodies)
+	for _, body := range sent.bodies {
+		n, err := io.Copy(io.Discard, body)
+		require.NoError(t, err)
+		require.Zero(t, n)
+	}
+}
+
+// keepingBodies keeps the bodies of what it sends.
+type keepingBodies struct{ bodies []io.Reader }
+
+func (c *keepingBodies) Do(r *http.Request) (*http.Response, error) {
+	c.bodies = append(c.bodies, r.Body)
+	return http.DefaultClient.Do(r)
 }
 
 // The client learns the right time from the answer that refused its signature,

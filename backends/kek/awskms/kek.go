@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -85,7 +86,21 @@ func newClient(cfg aws.Config, region string) *kms.Client {
 		o.RetryMaxAttempts = 0 // or it would wrap the retryer
 		o.ClientLogMode.ClearRequestWithBody()
 		o.ClientLogMode.ClearResponseWithBody()
+		o.HTTPClient = plainBodies{o.HTTPClient}
 	})
+}
+
+// plainBodies has requests read by Read alone. The vendor's client closes a
+// request's body once the answer's header is there; its WriteTo then fails with
+// io.EOF, where Read ends, and net/http, which looks once more behind a body that it
+// has sent, takes that for a failure and drops the connection under the answer.
+type plainBodies struct{ inner kms.HTTPClient }
+
+func (c plainBodies) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return c.inner.Do(r)
 }
 
 // ID is the key's ARN. For a multi-Region key it has no region, as in
