@@ -217,35 +217,6 @@ func (v *Vault) find(ctx context.Context, id string) (*store.Repository, error) 
 	return nil, nil
 }
 
-// openFence makes the fence row of a data key, once per process.
-func (v *Vault) openFence(ctx context.Context, id envelope.KeyID) error {
-	// Nearly always it is the active key's, opened long ago.
-	if last := v.fence.Load(); last != nil && *last == id {
-		return nil
-	}
-	v.mu.Lock()
-	opened := v.fences[id]
-	v.mu.Unlock()
-	if !opened {
-		if err := v.cards.OpenFence(ctx, id); err != nil {
-			return wrap(err)
-		}
-		v.mu.Lock()
-		v.fences[id] = true
-		v.mu.Unlock()
-	}
-	v.fence.Store(&id)
-	return nil
-}
-
-// forgetFence makes the next write under a data key open its fence anew.
-func (v *Vault) forgetFence(id envelope.KeyID) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	delete(v.fences, id)
-	v.fence.Store(nil)
-}
-
 // record hands events to the sink.
 func (v *Vault) record(ctx context.Context, events ...audit.Event) error {
 	if v.o.Audit == nil || len(events) == 0 {
@@ -268,11 +239,6 @@ func newScopeID() (id store.ScopeID) {
 	id[6] = id[6]&0x0f | 0x40
 	id[8] = id[8]&0x3f | 0x80
 	return id
-}
-
-func errFenced() *Error {
-	return &Error{Cause: ServerFailed, SupportCode: "KEY_FENCED",
-		Explanation: "a data key is closed for writing", err: keys.ErrDisabled}
 }
 
 func damaged(what string) *Error {
