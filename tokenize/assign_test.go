@@ -33,6 +33,7 @@ func calls(w *world, r *tokenize.Repository, c tokenize.Caller, token string) ma
 		"Reveal":        func() error { _, err := r.Reveal(w.ctx, c, token, "settlement"); return err },
 		"RevealBatch":   func() error { _, err := r.RevealBatch(w.ctx, c, []string{token}, "settlement"); return err },
 		"Each":          func() error { return r.Each(w.ctx, c, "", func(tokenize.Details) bool { return true }) },
+		"Admit":         func() error { return r.Admit(w.ctx, c, tokenize.MaySave) },
 		"JobOf":         func() error { _, err := r.JobOf(w.ctx, c, "job", strings.NewReader("")); return err },
 		"LastStep":      func() error { _, _, err := r.LastStep(w.ctx, c, tokenize.Job{}); return err },
 		"EndJob":        func() error { return r.EndJob(w.ctx, c, tokenize.Job{}) },

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"time"
 
 	"github.com/cardseal/cardseal/crypto/secret"
@@ -61,6 +62,9 @@ func inputUnder(key *secret.Bytes, q *SaveRequest) [32]byte {
 	}
 	if q.Types > Reuse {
 		parts = append(parts, []byte("types"), []byte(q.Types.String()))
+	}
+	if q.Suspended || q.Invalid {
+		parts = append(parts, []byte("states"), fmt.Append(nil, q.Suspended), fmt.Append(nil, q.Invalid))
 	}
 	return digestUnder(key, "input", parts...)
 }

@@ -126,7 +126,9 @@ func (s *step) job(res []SaveResult) (*store.Job, error) {
 // SaveStep is SaveBatch for a step of a job: in the same transaction it is
 // written down where the step began and which tokens its rows got, so that a
 // caller who was killed can go on without saving a card twice, in a UniqueToken
-// repository too. A step whose rows were all refused is written down as well.
+// repository too. A step whose rows were all refused is written down as well; one
+// that [Options.SaveLimit] refuses a row of is not carried out, for the job to come
+// again.
 func (r *Repository) SaveStep(ctx context.Context, j Job, cursor []byte, reqs []SaveRequest) ([]SaveResult, error) {
 	return r.saveBatch(ctx, reqs, &step{store.JobID(j), cursor})
 }

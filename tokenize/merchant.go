@@ -88,6 +88,13 @@ func isTestMerchant(id string) bool { return strings.HasPrefix(id, testMerchantP
 
 func unassigned() error { return rejected("merchant", "MERCHANT", ErrMerchant) }
 
+// Admit reports, as calls do, whether a caller may use the repository and has the
+// permissions, for work that is to fail before it begins: [ErrPermission],
+// [ErrMerchant].
+func (r *Repository) Admit(ctx context.Context, c Caller, need Permission) error {
+	return r.admit(ctx, &c, need, time.Now())
+}
+
 // admit lets a caller in that is well formed, has the permission and, if it names a
 // merchant, one that belongs to the repository. A positive answer is remembered, so
 // that a save costs no extra round trip.

@@ -50,6 +50,10 @@ func (b *batch) create(ctx context.Context, i int) error {
 		Created: ms, Updated: ms, UpdatedBy: q.Caller.by(), LastUsed: ms,
 	}
 	row := &w.Row
+	row.Invalid = q.Invalid
+	if q.Suspended {
+		row.Status = store.Suspended
+	}
 	if r.c.Generation == Preserve64 {
 		row.Order, _ = generate.Order(row.Token)
 	}
@@ -68,7 +72,8 @@ func (b *batch) create(ctx context.Context, i int) error {
 	}
 	at := moment(ms)
 	b.res[i].Details = Details{
-		Token: row.Token, Analytics: row.Analytics, Repository: r.c.ID, Status: Active, Valid: true, Outcome: Created,
+		Token: row.Token, Analytics: row.Analytics, Repository: r.c.ID, Status: Status(row.Status), Valid: !row.Invalid,
+		Outcome:  Created,
 		Verified: p.verified, Brand: p.bins.Brand, Scheme: p.bins.Brand.Scheme(),
 		LocalBrand: p.bins.LocalBrand, Funding: p.bins.Funding,
 		BIN: row.BIN, LastFour: row.LastFour, Masked: s[four:], Expiry: q.Card.Expiry,
@@ -156,8 +161,11 @@ func (b *batch) update(ctx context.Context, i int, row store.Row) error {
 		return invalid(card.FieldExpiry, Missing, "is demanded in this repository")
 	}
 	// The card was given anew, and so is good until an updater says otherwise.
-	if row.Invalid && (p.hasNumber || !q.Card.Expiry.IsZero()) {
-		row.Invalid, outcome = false, Updated
+	if row.Invalid != q.Invalid && (q.Invalid || p.hasNumber || !q.Card.Expiry.IsZero()) {
+		row.Invalid, outcome = q.Invalid, Updated
+	}
+	if q.Suspended && row.Status != store.Suspended {
+		row.Status, outcome = store.Suspended, Updated
 	}
 	if p.hasNumber && row.Verified != uint8(p.verified) {
 		row.Verified, outcome = uint8(p.verified), Updated

@@ -37,6 +37,10 @@ type SaveRequest struct {
 	// TokenExpiry is the last day on which the token resolves, in UTC; it may lie in
 	// the past. A token that the save finds is given it as well.
 	TokenExpiry Date
+	// Suspended and Invalid bring the state along that a card was in elsewhere: the
+	// token comes into being, or is found, suspended ([MaySuspend] is needed) or with
+	// a card that is no longer good ([MayUpdate]). At no moment it gives the card.
+	Suspended, Invalid bool
 	// Clear takes details away from a token that the save finds; [MayUpdate] is
 	// needed for it.
 	Clear Clear
@@ -80,10 +84,17 @@ type prepared struct {
 
 // needs is the permission that a request takes.
 func (r *Repository) needs(q *SaveRequest) Permission {
+	p := MaySave
 	if q.update || q.Clear != 0 || q.Token != "" && r.c.Generation != MerchantProvided {
-		return rules[opUpdate].needs
+		p = rules[opUpdate].needs
 	}
-	return MaySave
+	if q.Suspended {
+		p |= rules[opSuspend].needs
+	}
+	if q.Invalid {
+		p |= rules[opValid].needs
+	}
+	return p
 }
 
 // prepare checks a request as far as it can be without the store.

@@ -117,6 +117,9 @@ func (b *batch) run(ctx context.Context, s *step) error {
 		if err == nil {
 			err = b.r.prepare(ctx, b.l, q, &b.prep[i], b.now)
 		}
+		if err != nil && s != nil && serverSide(err) {
+			return err // a job comes again once SaveLimit lets it
+		}
 		if err != nil {
 			b.res[i].Err = fault(err, q.CorrelationID)
 		}

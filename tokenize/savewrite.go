@@ -119,7 +119,7 @@ func (b *batch) audit(ctx context.Context) error {
 		return nil
 	}
 	events := make([]audit.Event, len(b.reqs))
-	for i := range events {
+	for i := range b.reqs {
 		q, res := &b.reqs[i], &b.res[i]
 		e := &events[i]
 		*e = audit.Event{
@@ -152,6 +152,24 @@ func (b *batch) audit(ctx context.Context) error {
 		case res.Details.Outcome == Updated:
 			e.Outcome = audit.Updated
 		}
+		events = appendStates(events, q, res, *e)
 	}
 	return b.r.v.record(ctx, events...)
+}
+
+// appendStates records the states that a save brought along beside the save itself.
+func appendStates(events []audit.Event, q *SaveRequest, res *SaveResult, e audit.Event) []audit.Event {
+	if res.Err != nil || res.Details.Outcome != Created && res.Details.Outcome != Updated {
+		return events
+	}
+	e.Outcome, e.Verification = audit.Done, ""
+	if q.Suspended {
+		e.Action = audit.Suspend
+		events = append(events, e)
+	}
+	if q.Invalid {
+		e.Action = audit.Validity
+		events = append(events, e)
+	}
+	return events
 }
