@@ -150,3 +150,16 @@ func ExampleVault_RepositoryByScope() {
 	fmt.Println(must(v.RepositoryByScope(ctx, repo.Scope())).Config().ID)
 	// Output: SHOP
 }
+
+// Long work finds out beforehand whether it may be done.
+func ExampleRepository_Admit() {
+	ctx := context.Background()
+	repo, _, done := exampleToken(ctx)
+	defer done()
+	reader := tokenize.Caller{Permissions: tokenize.MayRead}
+	fmt.Println(repo.Admit(ctx, reader, tokenize.MayRead))
+	fmt.Println(errors.Is(repo.Admit(ctx, reader, tokenize.MaySave), tokenize.ErrPermission))
+	// Output:
+	// <nil>
+	// true
+}

@@ -36,7 +36,7 @@ func (k *kept) Write(_ context.Context, batch []transfer.Exported) error {
 }
 
 // stocked is a repository with cards 1 to n, of which 3 is suspended, 4 is past its
-// last day, 5 no longer good and 6 deleted.
+// last day, 5 no longer good and 6 deleted, and 7 has a last day.
 func stocked(w *world, n int) *tokenize.Repository {
 	r := w.repo(tokenize.MerchantProvided, tokenize.UniqueCard)
 	for i := 1; i <= n; i++ {
@@ -48,6 +48,8 @@ func stocked(w *world, n int) *tokenize.Repository {
 			q.TokenExpiry = tokenize.Date{Year: 2020, Month: 1, Day: 1}
 		case 5:
 			q.Invalid = true
+		case 7:
+			q.TokenExpiry = tokenize.Date{Year: 2090, Month: 12, Day: 31}
 		}
 		_, err := r.Save(w.Context(), q)
 		require.NoError(w, err)
@@ -177,6 +179,10 @@ func TestMove(t *testing.T) {
 				holds(t, to, told.tokens[p], counted(i))
 			}
 		}
+		d, holder, err := to.GetWithHolder(t.Context(), me, told.tokens["t0007"])
+		require.NoError(t, err)
+		require.Equal(t, "2090-12-31", d.TokenExpiry.String())
+		require.Equal(t, "HOLDER", holder)
 	}
 	_, err := transfer.Import(t.Context(), here.repo(tokenize.UUID, tokenize.UniqueCard), me, "move", transfer.From(stocked(newWorld(t), 6), me, ""), nil)
 	require.Error(t, err)

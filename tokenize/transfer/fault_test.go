@@ -216,19 +216,37 @@ func TestExportFaults(t *testing.T) {
 	}
 }
 
-// A KMS that is away ends an export, and refuses no token.
+// A KMS that is away from its first, second … call on ends an export, and refuses no
+// token.
 func TestExportWithoutKMS(t *testing.T) {
-	w, k := newWorld(t), &kept{}
-	stocked(w, 9)
-	w.kek.SetError(fmt.Errorf("asked for %s: %w", canary, keys.ErrDenied))
-	o := &transfer.ExportOptions{Reason: "archive"}
-	report, err := transfer.Export(t.Context(), w.repo(tokenize.MerchantProvided, tokenize.UniqueCard), me, "job", k, o)
-	require.ErrorIs(t, err, keys.ErrDenied)
-	require.NotContains(t, err.Error(), hidden)
-	require.Equal(t, transfer.Report{}, report)
-	require.Empty(t, k.all)
-	w.kek.SetError(nil)
-	_, err = transfer.Export(t.Context(), w.repo(tokenize.MerchantProvided, tokenize.UniqueCard), me, "job", k, o)
-	require.NoError(t, err)
-	exportedWhole(t, k, 9)
+	for at := 1; ; at++ {
+		w, k := newWorld(t), &kept{}
+		stocked(w, 9)
+		r := w.repo(tokenize.MerchantProvided, tokenize.UniqueCard)
+		var calls atomic.Int64
+		w.kek.Before(func(context.Context, string, int) error {
+			if calls.Add(1) >= int64(at) {
+				return fmt.Errorf("asked for %s: %w", canary, keys.ErrDenied)
+			}
+			return nil
+		})
+		o := &transfer.ExportOptions{Reason: "archive", Batch: 4}
+		_, err := transfer.Export(t.Context(), r, me, "job", k, o)
+		spent := calls.Load() >= int64(at)
+		if spent {
+			require.ErrorIs(t, err, keys.ErrDenied)
+			require.NotContains(t, err.Error(), hidden)
+			require.Empty(t, k.all)
+		} else {
+			require.NoError(t, err)
+		}
+		w.kek.SetError(nil)
+		_, err = transfer.Export(t.Context(), w.repo(tokenize.MerchantProvided, tokenize.UniqueCard), me, "job", k, o)
+		require.NoError(t, err)
+		exportedWhole(t, k, 9)
+		if !spent {
+			require.Greater(t, at, 2, "the sweep has lost its teeth")
+			return
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -306,4 +307,22 @@ func TestImportCancelled(t *testing.T) {
 		require.Len(t, told.order, 20)
 		require.Len(t, all(t, r), 20)
 	})
+}
+
+// A source that ends because it was told to stop has not come to its end.
+func TestCancelledSourceIsNotDone(t *testing.T) {
+	r := newWorld(t).repo(tokenize.UUID, tokenize.UniqueToken)
+	for range 200 { // which of two ends is seen first is chance
+		ctx, stop := context.WithCancel(t.Context())
+		src := stopping{stop}
+		report, err := transfer.Import(ctx, r, me, "", src, nil)
+		require.ErrorIs(t, err, context.Canceled)
+		require.False(t, report.Done)
+	}
+}
+
+type stopping struct{ stop func() }
+
+func (s stopping) Records(context.Context, []byte) iter.Seq2[transfer.Record, error] {
+	return func(func(transfer.Record, error) bool) { s.stop() }
 }
