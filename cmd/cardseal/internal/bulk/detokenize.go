@@ -3,12 +3,10 @@ package bulk
 import (
 	"bytes"
 	"context"
-	"errors"
 
 	"github.com/cardseal/cardseal/cmd/cardseal/internal/rows"
-	"github.com/cardseal/cardseal/crypto/envelope"
-	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
+	"github.com/cardseal/cardseal/tokenize/transfer"
 )
 
 // detokenizing is the [Work] of giving card numbers back.
@@ -110,28 +108,11 @@ func (b *detokenizeBatch) Commit(ctx context.Context, _ *Place) (err error) {
 		return err
 	}
 	for i := range b.revealed {
-		if e := b.revealed[i].Err; e != nil && notTheTokens(e) {
+		if e := b.revealed[i].Err; e != nil && transfer.Outage(e) {
 			return e
 		}
 	}
 	return nil
-}
-
-// notTheTokens finds failures that every token would share: the run ends, instead
-// of refusing all.
-func notTheTokens(e *tokenize.Error) bool {
-	if e.Cause == tokenize.InvalidRequest || e.Cause == tokenize.RequestRejected {
-		return false
-	}
-	if _, ok := errors.AsType[*keys.CallError](e); ok {
-		return true // once the KMS serves again, the same command goes on
-	}
-	for _, one := range []error{envelope.ErrUnknownKey, keys.ErrDisabled, keys.ErrNotFound} {
-		if errors.Is(e, one) {
-			return false
-		}
-	}
-	return e.SupportCode != "RECORD_DAMAGED" && e.SupportCode != "STORE_DAMAGED"
 }
 
 func (b *detokenizeBatch) Recall([]tokenize.StepRow) error { return errCursor }
