@@ -2,9 +2,6 @@ package transfer_test
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -171,73 +168,6 @@ func (s *events) Record(_ context.Context, e []audit.Event) error {
 	return s.err
 }
 
-// foreign is a vault of another make: AES-256-GCM over JSON, with the token as
-// additional data.
-type foreign struct {
-	aead cipher.AEAD
-	mu   sync.Mutex
-	// calls are counted; the one numbered at fails.
-	calls, at int
-	most, now int // openings at once
-	hold      chan struct{}
-}
-
-type foreignCard struct{ PAN, Holder string }
-
-var foreignKey = []byte("a key of a vault that is foreign")
-
-func newForeign() *foreign {
-	block, err := aes.NewCipher(foreignKey)
-	if err != nil {
-		panic(err)
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		panic(err)
-	}
-	return &foreign{aead: aead}
-}
-
-func (f *foreign) seal(token, pan string) []byte {
-	text, err := json.Marshal(foreignCard{pan, "HOLDER"})
-	if err != nil {
-		panic(err)
-	}
-	return f.aead.Seal(nil, nil, text, []byte(token))
-}
-
-var errForeignKMS = errors.New("foreign KMS is away, it was about " + canary)
-
-func (f *foreign) Open(ctx context.Context, r *transfer.Record) (card.Details, error) {
-	f.mu.Lock()
-	f.calls++
-	f.now++
-	f.most = max(f.most, f.now)
-	down, hold := f.calls == f.at, f.hold
-	f.mu.Unlock()
-	defer func() { f.mu.Lock(); f.now--; f.mu.Unlock() }()
-	if hold != nil {
-		select {
-		case <-hold:
-		case <-ctx.Done():
-			return card.Details{}, ctx.Err()
-		}
-	}
-	if down {
-		return card.Details{}, errForeignKMS
-	}
-	text, err := f.aead.Open(nil, nil, r.Sealed, r.Bound)
-	if err != nil {
-		return card.Details{}, transfer.ErrOpen
-	}
-	var c foreignCard
-	if err := json.Unmarshal(text, &c); err != nil {
-		return card.Details{}, fmt.Errorf("%w: %q", transfer.ErrOpen, text)
-	}
-	pan, err := card.ParsePAN(c.PAN)
-	return card.Details{Number: pan, Holder: c.Holder}, err
-}
-
 // list is a source of records in memory. The call of yield numbered at fails.
 type list struct {
 	records []transfer.Record
@@ -287,12 +217,6 @@ func number(digits string) card.PAN {
 		panic(err)
 	}
 	return pan
-}
-
-// sealed is the record of a foreign vault that has a card.
-func (f *foreign) record(n int, pan string) transfer.Record {
-	token := fmt.Sprintf("old%d", n)
-	return transfer.Record{Position: row(n), Sealed: f.seal(token, pan), Bound: []byte(token), Token: token}
 }
 
 // results keeps what an import tells, and demands that what comes twice is the same.

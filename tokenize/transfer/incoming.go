@@ -90,10 +90,6 @@ func (im *importing) read(ctx context.Context, out chan<- *incoming) {
 			return
 		}
 	}
-	// A source that heeds the context may have ended for it.
-	if b.err == nil && ctx.Err() != nil {
-		b.err = ctx.Err()
-	}
 	b.last = true
 	send()
 }
