@@ -3,6 +3,7 @@ package tokenize_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -220,4 +221,29 @@ func TestOutcomeUnknown(t *testing.T) {
 		require.Equal(t, tokenize.Replayed, res[0].Details.Outcome)
 		require.Len(t, w.all(r), 2)
 	})
+}
+
+// A batch takes its cards for new and lets the store decide, unless the one before
+// it met cards that had a token: then it looks first.
+func TestBatchLooksWhereItPays(t *testing.T) {
+	w := inMemory(t)
+	r := w.repo(tokenize.RandomWithLuhn, tokenize.UniqueCard)
+	looked := func(qs ...tokenize.SaveRequest) bool {
+		w.cards.set(nil, nil)
+		w.batch(r, qs...)
+		return slices.Contains(w.cards.made(), "ByIndex")
+	}
+	require.False(t, looked(req(t, visa), req(t, amex)), "all new")
+	require.True(t, looked(req(t, visa), req(t, master)), "the store said no")
+	w.cards.set(nil, nil)
+	res := w.batch(r, req(t, visa), req(t, amex))
+	require.Equal(t, "ByIndex", w.cards.made()[0], "looks before it writes")
+	require.Equal(t, tokenize.Existing, res[0].Details.Outcome)
+	require.True(t, looked(req(t, "5105105105105100"), req(t, "4242424242424242")), "still")
+	require.False(t, looked(req(t, "6011111111111117"), req(t, "3530111333300000")), "all were new again")
+	// A card that comes twice in a batch of new ones is saved once.
+	res = w.batch(r, req(t, "4012888888881881"), req(t, "4012888888881881"))
+	require.Equal(t, res[0].Details.Token, res[1].Details.Token)
+	require.Equal(t, []tokenize.SaveOutcome{tokenize.Created, tokenize.Existing},
+		[]tokenize.SaveOutcome{res[0].Details.Outcome, res[1].Details.Outcome})
 }

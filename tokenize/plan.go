@@ -59,6 +59,9 @@ func (b *batch) plan(ctx context.Context, read bool) error {
 	if n := len(b.reqs); cap(b.writes) < n {
 		b.writes = make([]store.Write, 0, n) // never grown: b.rows points into it
 	}
+	if len(b.reqs) > 1 || read {
+		b.makeRoom()
+	}
 	if read {
 		if err := b.read(ctx); err != nil {
 			return err
@@ -101,6 +104,14 @@ func (b *batch) plan(ctx context.Context, read bool) error {
 	return nil
 }
 
+// makeRoom makes the tables of what is known of rows and cards.
+func (b *batch) makeRoom() {
+	if b.rows == nil {
+		b.rows = make(map[string]known, len(b.reqs))
+		b.cards = make(map[[32]byte]string, len(b.reqs))
+	}
+}
+
 // serverSide reports an error that is not the request's own: it ends the call.
 func serverSide(err error) bool {
 	c := wrap(err).Cause
@@ -110,10 +121,6 @@ func serverSide(err error) bool {
 // read fetches the rows that the requests are about: by token, by card number,
 // by an earlier call with the same idempotency key.
 func (b *batch) read(ctx context.Context) error {
-	if b.rows == nil {
-		b.rows = make(map[string]known, len(b.reqs))
-		b.cards = make(map[[32]byte]string, len(b.reqs))
-	}
 	var tokens []string
 	var values []store.IndexValue
 	for i := range b.reqs {
@@ -188,7 +195,7 @@ func (b *batch) planOne(ctx context.Context, i int, read bool) error {
 		return nil
 	}
 	holder := "" // the token that holds the card, in a repository where one may
-	if read && p.hasNumber && b.r.c.Management == UniqueCard {
+	if p.hasNumber && b.r.c.Management == UniqueCard {
 		holder = b.cards[p.index.Value]
 		// Since the look-up the token may have gone or come to hold another card,
 		// through another caller or through a request before in this batch.

@@ -22,7 +22,8 @@ type Repository struct {
 	sealer *seal.Sealer
 	index  *keys.Scope
 	at     atomic.Pointer[standing]
-	batch  sync.Pool // *batch
+	batch  sync.Pool   // *batch
+	met    atomic.Bool // the last batch met cards that had a token
 
 	analytics underPin[blindindex.Index]
 	vaultless underPin[generate.Vaultless]

@@ -3,6 +3,7 @@ package tokenize
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -107,7 +108,7 @@ func (b *batch) run(ctx context.Context, s *step) error {
 		return err
 	}
 	b.now, b.fenced, b.recalled = time.Now(), 0, false
-	read, ask := len(b.reqs) > 1, false
+	read, ask := len(b.reqs) > 1 && b.r.met.Load(), false
 	for i := range b.reqs {
 		q := &b.reqs[i]
 		err := b.r.admit(ctx, &q.Caller, b.r.needs(q), b.now)
@@ -156,11 +157,27 @@ func (b *batch) run(ctx context.Context, s *step) error {
 			return err
 		}
 		if done {
+			b.meet()
 			return b.audit(ctx)
 		}
 		read = true
 	}
 	return conflict()
+}
+
+// meet takes note of whether the batch met cards that had a token already. The next
+// one looks for them first, or else takes all for new and lets the store decide: a
+// file is mostly of one kind, and the look costs as much as the write.
+func (b *batch) meet() {
+	if len(b.reqs) == 1 {
+		return
+	}
+	met := slices.ContainsFunc(b.res, func(r SaveResult) bool {
+		return r.Err == nil && (r.Details.Outcome == Existing || r.Details.Outcome == Updated)
+	})
+	if b.r.met.Load() != met {
+		b.r.met.Store(met)
+	}
 }
 
 // round plans and writes once.
