@@ -112,6 +112,8 @@ var (
 	ErrCardHasToken = errors.New("tokenize: card has another token")
 	// ErrConflict: the stored version is not the one that was named.
 	ErrConflict = errors.New("tokenize: changed by another caller")
+	// ErrKeyNamed: a repository finds cards or makes tokens under the data key.
+	ErrKeyNamed = errors.New("tokenize: a repository needs the data key")
 	// ErrReusedKey: the idempotency key came with another request before.
 	ErrReusedKey = errors.New("tokenize: idempotency key was used for another request")
 	// ErrPermission: the caller lacks the permission.

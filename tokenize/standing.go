@@ -115,13 +115,8 @@ func (r *Repository) writtenDown(ctx context.Context) (*standing, error) {
 // rows were indexed under, whatever became of the ring meanwhile; without such
 // rows the ring's active one.
 func (r *Repository) firstKey(ctx context.Context) (keys.KeyID, error) {
-	for row, err := range r.v.cards.Scan(ctx, r.scope, "") {
-		if err != nil {
-			return keys.KeyID{}, err
-		}
-		if len(row.Index) > 0 {
-			return row.Index[0].Key, nil
-		}
+	if id, err := r.v.indexedUnder(ctx, r.scope); err != nil || !id.IsZero() {
+		return id, err
 	}
 	return r.index.ActiveKey(ctx)
 }

@@ -63,6 +63,8 @@ const (
 	RevealVaultless Action = "reveal-vaultless"
 	// Reindex: the index key was replaced.
 	Reindex Action = "reindex"
+	// DestroyKey: a data key was destroyed, which Reason names.
+	DestroyKey Action = "destroy-key"
 
 	SetScheme      Action = "set-scheme-token"
 	ActivateScheme Action = "activate-scheme-token"
