@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/cardseal/cardseal/cmd/cardseal/internal/vaultdir"
 	"github.com/cardseal/cardseal/keys"
 )
 
@@ -14,8 +17,9 @@ import (
 var purposes = []keys.Purpose{keys.PAN, keys.CVC, keys.Index, keys.Analytics, keys.FPE, keys.Capture, keys.Audit}
 
 func (a *app) keysCommand() *cobra.Command {
-	return group("keys", "Rings and their data keys", "  cardseal keys list\n  cardseal keys rotate --purpose pan",
-		a.keysList(), a.keysRotate())
+	return group("keys", "Rings and their data keys", "  cardseal keys list\n  cardseal keys rotate --purpose pan\n  cardseal keys inventory",
+		a.keysList(), a.keysRotate(), a.keysRewrap(), a.keysRetire(), a.keysDisable(), a.keysEnable(),
+		a.keysCensus(), a.keysInventory(), a.keysDestroy())
 }
 
 // listedKey is a data key as keys list shows it.
@@ -25,6 +29,10 @@ type listedKey struct {
 	State   string       `json:"state"`
 	Created time.Time    `json:"created"`
 	AgeDays int          `json:"ageDays"`
+}
+
+func listed(r *keys.Record, now time.Time) listedKey {
+	return listedKey{r.Ring.Purpose, r.ID.String(), r.State.String(), r.Created, days(now.Sub(r.Created))}
 }
 
 func (a *app) keysList() *cobra.Command {
@@ -42,23 +50,28 @@ only open. A ring has no key before it is first used.`,
 			}
 			defer v.Close()
 			now := time.Now()
-			for _, p := range purposes {
-				records, err := v.Keys.Records(c.Context(), p)
-				if err != nil {
-					return err
-				}
-				for _, r := range records {
-					k := listedKey{p, r.ID.String(), r.State.String(), r.Created, days(now.Sub(r.Created))}
-					if err := a.showKey(k, asJSON); err != nil {
-						return err
-					}
-				}
-			}
-			return v.Close()
+			err = eachKey(c.Context(), v, func(r *keys.Record) error { return a.showKey(listed(r, now), asJSON) })
+			return closed(v, err)
 		}),
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
 	return c
+}
+
+// eachKey calls f for the data keys of all rings, oldest first within a ring.
+func eachKey(ctx context.Context, v *vaultdir.Vault, f func(*keys.Record) error) error {
+	for _, p := range purposes {
+		records, err := v.Keys.Records(ctx, p)
+		if err != nil {
+			return err
+		}
+		for i := range records {
+			if err := f(&records[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (a *app) showKey(k listedKey, asJSON bool) error {
@@ -84,9 +97,9 @@ which goes on opening what it sealed.`,
 			if err := needs("purpose", purpose); err != nil {
 				return err
 			}
-			p := keys.Purpose(purpose)
-			if !p.Valid() {
-				return usagef("--purpose is not one of pan, cvc, index, analytics, fpe, capture, audit")
+			p, err := parsePurpose(purpose)
+			if err != nil {
+				return err
 			}
 			v, err := a.open(c.Context())
 			if err != nil {
@@ -106,7 +119,12 @@ which goes on opening what it sealed.`,
 			return v.Close()
 		}),
 	}
-	c.Flags().StringVar(&purpose, "purpose", "", "the ring: pan, cvc, …")
+	purposeFlag(c, &purpose, "the ring: pan, cvc, …")
+	return c
+}
+
+func purposeFlag(c *cobra.Command, purpose *string, usage string) {
+	c.Flags().StringVar(purpose, "purpose", "", usage)
 	_ = c.RegisterFlagCompletionFunc("purpose", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		list := make([]string, len(purposes))
 		for i, p := range purposes {
@@ -114,5 +132,11 @@ which goes on opening what it sealed.`,
 		}
 		return list, cobra.ShellCompDirectiveNoFileComp
 	})
-	return c
+}
+
+func parsePurpose(text string) (keys.Purpose, error) {
+	if p := keys.Purpose(text); slices.Contains(purposes, p) {
+		return p, nil
+	}
+	return "", usagef("--purpose is not one of pan, cvc, index, analytics, fpe, capture, audit")
 }

@@ -140,10 +140,10 @@ func (e *flagError) Unwrap() error { return e.err }
 
 // checkArguments refuses a command line with a card number in it: it is in the
 // shell's history and in the list of processes by now. A token of sixteen digits
-// may look like one.
+// may look like one, and a key's ID have one in it.
 func checkArguments(args []string) error {
 	for _, arg := range args {
-		if namesCard(arg) && !generate.IsRandomWithLuhn(arg) {
+		if namesCard(arg) && !generate.IsRandomWithLuhn(arg) && !isKeyID(strings.TrimPrefix(arg, "--confirm=")) {
 			return usagef("an argument looks like a card number. Numbers are read from files or standard input only: " +
 				"an argument stays in the shell's history and is seen by every process")
 		}

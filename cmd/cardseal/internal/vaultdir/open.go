@@ -12,6 +12,7 @@ import (
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/audit"
+	"github.com/cardseal/cardseal/tokenize/store"
 )
 
 // ErrMissing is a folder without a vault.
@@ -110,6 +111,9 @@ func Open(ctx context.Context, dir string, o *OpenOptions) (_ *Vault, err error)
 	v.Vault, err = tokenize.Open(ctx, v.db.Cards(), v.Keys, &tokenize.Options{AllowDevelopmentKEK: true, Audit: v.Audit})
 	return v, err
 }
+
+// Cards is the card store.
+func (v *Vault) Cards() store.Cards { return v.db.Cards() }
 
 // Close wipes the keys in memory and sets the store free.
 func (v *Vault) Close() error {

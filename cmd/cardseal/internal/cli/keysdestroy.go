@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cardseal/cardseal/cmd/cardseal/internal/vaultdir"
+	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize/audit"
+)
+
+// destroyFlags are the options of keys destroy.
+type destroyFlags struct {
+	shred, asJSON    bool
+	confirm, actor   string
+	sealLease, serve time.Duration
+}
+
+func (a *app) keysDestroy() *cobra.Command {
+	var f destroyFlags
+	c := &cobra.Command{
+		Use: "destroy ID", Short: "Destroy a data key for good",
+		Long: `destroy erases a data key. It cannot be taken back: what the key sealed opens no more.
+The key must have been retired or disabled for some minutes, and its ID is asked for
+on the terminal, or given once more with --confirm.
+
+A key that records need is refused; with --shred they are lost. A key by which a
+repository finds its cards or makes its tokens is refused in any case. What the rings
+cvc, capture and audit protect is not counted, and takes --shred; lines of the audit
+log that a destroyed key chained cannot be verified any more.
+
+A key that is found in use after all is kept, but closed for writing by then: what it
+sealed can be read and deleted.
+
+Older copies of the store still hold the key, wrapped. The receipt says when what it
+sealed is beyond recovery; keep it. The destruction is written into the audit log.`,
+		Example: `  cardseal keys destroy ` + exampleKey + `
+  cardseal keys destroy ` + exampleKey + ` --confirm ` + exampleKey + ` --json > receipt.json`,
+		Args: oneArgument("key's ID"),
+		RunE: action(func(c *cobra.Command, args []string) error { return a.destroy(c.Context(), args[0], &f) }),
+	}
+	flags := c.Flags()
+	flags.BoolVar(&f.shred, "shred", false, "lose the records that need the key")
+	flags.StringVar(&f.confirm, "confirm", "", "the key's ID once more, in place of the question")
+	flags.StringVar(&f.actor, "actor", "", "who does it, for the record (default the user)")
+	flags.DurationVar(&f.sealLease, "seal-lease", 0, "the longest seal lease of all services (default 5m)")
+	flags.DurationVar(&f.serve, "serve", 0, "the longest that a service keeps a key in memory (default 1h)")
+	flags.BoolVar(&f.asJSON, "json", false, "one JSON object")
+	return c
+}
+
+func (a *app) destroy(ctx context.Context, text string, f *destroyFlags) error {
+	if f.sealLease < 0 || f.serve < 0 {
+		return usagef("--seal-lease and --serve must not be negative")
+	}
+	id, err := parseKeyID(text)
+	if err != nil {
+		return err
+	}
+	actor, err := actorOf(f.actor)
+	if err != nil {
+		return err
+	}
+	if f.confirm != "" && !confirms(f.confirm, id) {
+		return errNotConfirmed
+	}
+	v, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	r, err := findKey(ctx, v, id)
+	if err != nil {
+		return err
+	}
+	lost, err := mayDestroy(ctx, v, r, f.shred)
+	if err != nil {
+		return err
+	}
+	if f.confirm == "" {
+		if err := a.confirmDestroy(ctx, r, lost); err != nil {
+			return err
+		}
+	}
+	receipt, err := destroyRecorded(ctx, v, r, actor, keys.DestroyOptions{
+		CloseFence: v.Cards().CloseFence, Census: v.Vault.KeyInUse,
+		Shred: f.shred, SealLease: f.sealLease, Serve: f.serve,
+	})
+	if err != nil {
+		return err
+	}
+	return closed(v, a.showReceipt(&receipt, f.asJSON))
+}
+
+// mayDestroy refuses a key that is in use before its fence is closed, and returns how
+// many records are lost with it.
+func mayDestroy(ctx context.Context, v *vaultdir.Vault, r *keys.Record, shred bool) (lost uint64, err error) {
+	switch r.State {
+	case keys.Active:
+		return 0, keyError(&keys.StateError{Key: r.ID, From: r.State, To: keys.Destroyed})
+	case keys.Destroyed:
+		return 0, nil // its receipt is given once more
+	}
+	if !counted(r.Ring.Purpose) && !shred {
+		return 0, &failure{fmt.Sprintf("what the ring %s protects lies outside the card store and cannot be counted: give --shred if none of it is needed", r.Ring.Purpose)}
+	}
+	lost, err = v.Vault.KeyInUse(ctx, r.ID)
+	if err != nil {
+		return 0, keyError(err)
+	}
+	if lost > 0 && !shred {
+		return 0, inUse(lost)
+	}
+	return lost, nil
+}
+
+// destroyRecorded destroys a key between two events: that it begins, without which it
+// is not done, and what became of it.
+func destroyRecorded(ctx context.Context, v *vaultdir.Vault, r *keys.Record, actor string, o keys.DestroyOptions) (keys.Receipt, error) {
+	e := audit.Event{Action: audit.DestroyKey, Outcome: audit.Begun, Owner: actor,
+		Reason: fmt.Sprintf("data key %v of ring %s", r.ID, r.Ring.Purpose)}
+	if err := v.Record(ctx, e); err != nil {
+		return keys.Receipt{}, err
+	}
+	receipt, err := v.Keys.Destroy(ctx, r.ID, o)
+	ctx = context.WithoutCancel(ctx)
+	if err != nil {
+		e.Outcome = audit.Failed
+		_ = v.Record(ctx, e) // the failure itself is told
+		return receipt, keyError(err)
+	}
+	e.Outcome = audit.Done
+	e.Reason += fmt.Sprintf(", records lost: %d", receipt.Records)
+	if err := v.Record(ctx, e); err != nil {
+		return receipt, &failure{"the data key was destroyed, but the audit log could not be written; the same command does so and gives the receipt"}
+	}
+	return receipt, nil
+}
+
+// receiptFields is a receipt as keys destroy shows it.
+type receiptFields struct {
+	Key       string    `json:"key"`
+	Ring      string    `json:"ring"`
+	Destroyed time.Time `json:"destroyed"`
+	LastUse   time.Time `json:"lastUse"`
+	Records   uint64    `json:"records"`
+	Shredded  bool      `json:"shredded"`
+	Promise   string    `json:"promise"`
+	Receipt   string    `json:"receipt"` // as keys.ParseReceipt reads it, in base64
+}
+
+func (a *app) showReceipt(r *keys.Receipt, asJSON bool) error {
+	f := receiptFields{
+		Key: r.Key.String(), Ring: string(r.Ring.Purpose), Destroyed: r.Destroyed, LastUse: r.LastUse,
+		Records: r.Records, Shredded: r.Shredded, Promise: r.Promise.String(),
+		Receipt: base64.StdEncoding.EncodeToString(r.AppendTo(nil)),
+	}
+	if asJSON {
+		return a.printJSON(f)
+	}
+	for _, l := range []struct{ name, value string }{
+		{"key", f.Key}, {"ring", f.Ring}, {"destroyed", f.Destroyed.Format(time.RFC3339)},
+		{"last use", f.LastUse.Format(time.RFC3339)}, {"records lost", strconv.FormatUint(f.Records, 10)},
+		{"unrecoverable", f.Promise}, {"receipt", f.Receipt},
+	} {
+		if err := field(a.stdout, l.name, l.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var errNotConfirmed = usagef("the ID given to confirm is not the key's: nothing was done")
+
+func confirms(typed string, id keys.KeyID) bool {
+	return strings.EqualFold(strings.TrimSpace(typed), id.String())
+}
