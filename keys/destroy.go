@@ -17,10 +17,10 @@ type DestroyOptions struct {
 	// writing one.
 	CloseFence func(ctx context.Context, id KeyID) error
 	// Census counts the records that need the key. It is taken after the fence is
-	// closed, so that the count can only fall. Where it fails the key is left as it
-	// is, with Shred too. Of a card vault it is tokenize.Vault.KeyInUse. What was
-	// counted beforehand spares a key that is refused the closing of its fence, behind
-	// which its records can be read and deleted but hardly changed.
+	// closed, so that the count can only fall; where it fails the key stays, with Shred
+	// too. A card vault's is tokenize.Vault.KeyInUse. Count beforehand as well: the
+	// fence of a key that is refused here is closed by then, and records behind it can
+	// be read and deleted but hardly changed.
 	Census func(ctx context.Context, id KeyID) (uint64, error)
 	// Shred destroys the key although records need it: they are lost.
 	Shred bool
