@@ -95,7 +95,7 @@ func TestKeyStates(t *testing.T) {
 	w.fails(ExitFailed, "reindex replaces it first", "keys", "retire", w.key(keys.Index, "active"))
 	w.fails(ExitFailed, "is active and cannot become retired", "keys", "enable", w.key(keys.Index, "active"))
 	named := number + "abcdefabcdefabcd" // an ID may have a number in it
-	w.fails(ExitFailed, "no such data key", "keys", "destroy", named, "--confirm="+named)
+	w.fails(ExitFailed, "no such data key", "keys", "destroy", strings.ToUpper(named), "--confirm="+named)
 	for _, name := range []string{"retire", "disable", "enable", "destroy"} {
 		w.fails(ExitFailed, "no such data key", "keys", name, envelope.NewKeyID().String())
 		w.fails(ExitFailed, "no such data key", "keys", name, named)

@@ -82,7 +82,7 @@ func parseKeyID(text string) (id keys.KeyID, err error) {
 // in it that pass as a card number.
 func isKeyID(arg string) bool {
 	_, err := parseKeyID(arg)
-	return err == nil && strings.ContainsAny(arg, "abcdef")
+	return err == nil && strings.ContainsAny(arg, "abcdefABCDEF")
 }
 
 // findKey finds the record of a key of the vault.
