@@ -141,3 +141,15 @@ func TestBindingEncodings(t *testing.T) {
 	b.Scope = ""
 	require.NotContains(t, b.Context(), "cardseal:scope")
 }
+
+func TestWithDefaults(t *testing.T) {
+	var none *keys.Options
+	o, err := none.WithDefaults()
+	require.NoError(t, err)
+	require.Equal(t, "production", o.Environment)
+	require.Equal(t, time.Hour, o.CacheLife)
+	_, err = (&keys.Options{CacheKeys: -1}).WithDefaults()
+	var bad *keys.OptionError
+	require.ErrorAs(t, err, &bad)
+	require.Equal(t, "CacheKeys", bad.Field)
+}

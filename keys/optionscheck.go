@@ -12,6 +12,10 @@ type OptionError struct{ Field, Reason string }
 
 func (e *OptionError) Error() string { return "keys: option " + e.Field + " " + e.Reason }
 
+// WithDefaults returns the options as a [Manager] with a key store takes them, nil
+// included, or the [OptionError] that [Open] would answer with.
+func (o *Options) WithDefaults() (Options, error) { return o.filled(true) }
+
 // filled returns the options with defaults in place of zeros, or what is wrong.
 func (o *Options) filled(stored bool) (Options, error) {
 	var f Options
