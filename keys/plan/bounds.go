@@ -3,7 +3,8 @@ package plan
 import "time"
 
 // Outage is what an outage of store or KMS does to opens with keys that were in
-// memory when it began. Others fail as long as it lasts.
+// memory when it began. Others fail as long as it lasts. Seals fare as opens do while
+// the store can be reached; where it cannot, they end with the seal lease.
 type Outage struct {
 	// Failing is how long, at most, one process cannot open with such a key. Zero
 	// means that nobody notices.

@@ -47,7 +47,8 @@ type fleet struct {
 	done     sync.WaitGroup
 
 	seals, sealsFailed, opens, opensFailed atomic.Int64
-	lastOpen                               atomic.Int64 // when an open last succeeded, in nanoseconds
+	lastOpen                               atomic.Int64   // when an open last succeeded, in nanoseconds
+	failedIn                               []atomic.Int64 // opens, by process
 }
 
 // traffic is how a process's records of one scope follow each other: it works until
@@ -86,7 +87,8 @@ func wait(ctx context.Context, d time.Duration) bool {
 
 // run starts the fleet of a plan, its processes spread over spread.
 func run(t *testing.T, f plan.Fleet, how traffic, spread time.Duration) *fleet {
-	w := &fleet{kek: keystest.NewFaulty(keystest.NewKEK("kek-1")), store: &countingStore{Store: memory.New().Keys()}}
+	w := &fleet{kek: keystest.NewFaulty(keystest.NewKEK("kek-1")), store: &countingStore{Store: memory.New().Keys()},
+		failedIn: make([]atomic.Int64, f.Processes)}
 	archive := make([][]byte, f.Scopes)
 	first, err := keys.Open(t.Context(), w.store, w.kek, nil)
 	require.NoError(t, err)
@@ -108,7 +110,7 @@ func run(t *testing.T, f plan.Fleet, how traffic, spread time.Duration) *fleet {
 			r := rand.New(rand.NewPCG(uint64(p), uint64(i)))
 			w.done.Go(func() {
 				if wait(ctx, begin) {
-					how(ctx, r, func() { w.seal(ctx, s) }, func() { w.open(ctx, s, record) })
+					how(ctx, r, func() { w.seal(ctx, s) }, func() { w.open(ctx, s, record, p) })
 				}
 			})
 		}
@@ -129,9 +131,10 @@ func (w *fleet) seal(ctx context.Context, s *keys.Scope) {
 	w.seals.Add(1)
 }
 
-func (w *fleet) open(ctx context.Context, s *keys.Scope, record []byte) {
+func (w *fleet) open(ctx context.Context, s *keys.Scope, record []byte, process int) {
 	if _, err := s.Open(ctx, nil, record, place); err != nil {
 		w.opensFailed.Add(1)
+		w.failedIn[process].Add(1)
 	} else {
 		w.lastOpen.Store(time.Now().UnixNano())
 	}
@@ -149,7 +152,7 @@ func (w *fleet) close() {
 // seen is what a fleet did in some time.
 type seen struct {
 	calls, reads, opens, failed float64
-	records                     float64
+	records, sealsFailed        float64
 }
 
 // during counts what the fleet does in d.
@@ -158,14 +161,23 @@ func (w *fleet) during(d time.Duration) seen {
 		return seen{
 			calls: float64(w.kek.Calls()), reads: float64(w.store.reads.Load()),
 			opens: float64(w.opens.Load()), failed: float64(w.opensFailed.Load()),
-			records: float64(w.opens.Load() + w.seals.Load()),
+			records: float64(w.opens.Load() + w.seals.Load()), sealsFailed: float64(w.sealsFailed.Load()),
 		}
 	}
 	a := at()
 	time.Sleep(d)
 	synctest.Wait()
 	b := at()
-	return seen{b.calls - a.calls, b.reads - a.reads, b.opens - a.opens, b.failed - a.failed, b.records - a.records}
+	return seen{b.calls - a.calls, b.reads - a.reads, b.opens - a.opens, b.failed - a.failed, b.records - a.records, b.sealsFailed - a.sealsFailed}
+}
+
+// longest is how long the process failed to open that did so longest, where traffic
+// is regular.
+func (w *fleet) longest() (d time.Duration) {
+	for i := range w.failedIn {
+		d = max(d, step*time.Duration(w.failedIn[i].Load())/time.Duration(*scopes))
+	}
+	return d
 }
 
 // lastOpened is how long after start an open succeeded for the last time.
@@ -173,18 +185,31 @@ func (w *fleet) lastOpened(start time.Time) time.Duration {
 	return time.Unix(0, w.lastOpen.Load()).Sub(start)
 }
 
-// countingStore counts reads.
+// countingStore counts reads, and is away when told to be.
 type countingStore struct {
 	keys.Store
 	reads atomic.Int64
+	away  atomic.Bool
+}
+
+func (c *countingStore) read() error {
+	c.reads.Add(1)
+	if c.away.Load() {
+		return keys.ErrUnavailable
+	}
+	return nil
 }
 
 func (c *countingStore) Get(ctx context.Context, id keys.KeyID) (keys.Record, error) {
-	c.reads.Add(1)
+	if err := c.read(); err != nil {
+		return keys.Record{}, err
+	}
 	return c.Store.Get(ctx, id)
 }
 
 func (c *countingStore) List(ctx context.Context, ring keys.RingID) ([]keys.Record, uint64, error) {
-	c.reads.Add(1)
+	if err := c.read(); err != nil {
+		return nil, 0, err
+	}
 	return c.Store.List(ctx, ring)
 }
