@@ -56,6 +56,12 @@ func (f Fleet) Calls() (Calls, error) {
 	if s.Seals > 0 {
 		c.StoreReads += n * s.hit * s.rings / ((s.o.SealLease - s.tick).Seconds() + n*s.rings/s.Seals)
 	}
+	if missed > 0 {
+		// A ring that an open brought back has no lease. Of look-ups of other rings it
+		// outlives -ln(1-h) for each ring, by Che's approximation.
+		seals := s.Seals / s.records
+		c.StoreReads += missed * (1 - seals) * min(1, -math.Log1p(-s.hit)*seals)
+	}
 	return c, nil
 }
 

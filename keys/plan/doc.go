@@ -27,7 +27,8 @@
 //	Cold          N·E: calls until a fleet that was started all at once is warm
 //	Peak          max(PerSecond, min(Cold, s+o)): calls in the worst second, as each is caused by a record
 //	ColdStart     Cold / Quota: how long a fleet takes to become warm where Peak exceeds the quota
-//	StoreReads    N·h·R / (SealLease − T + N·R/s) + PerSecond: rings read for the lease, and a record for each unwrap
+//	StoreReads    N·h·R / (SealLease − T + N·R/s) + PerSecond: rings read for the lease, and a record for each unwrap;
+//	              plus missed · o/(s+o) · min(1, −ln(1−h)·s/(s+o)), rings that opens brought back
 //
 // [Fleet.Outage] and [Fleet.Ends] have theirs. RenewAge enters by the tick alone: a new salt needs no KMS. So do, where they
 // are not the shortest clock, the seal lease and the scopes of the Shared layout.

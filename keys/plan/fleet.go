@@ -15,7 +15,8 @@ type Fleet struct {
 	Processes int
 	// Scopes in use, at least 1. In the Shared layout they cost nothing.
 	Scopes int
-	// Purposes in use, each with rings of its own. Default 1.
+	// Purposes in use, each with rings of its own, all taken to be rotated by
+	// Options.RotateAge, which exempts some. Default 1.
 	Purposes int
 	// KEKs that wrap a new data key. Default: that of Open and those of Options.KEKs.
 	KEKs int

@@ -102,7 +102,7 @@ func TestOutageAndEnds(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, c.failing, out.Failing)
 			require.InDelta(t, c.share, out.Share, 0.0001)
-			want := 4 * 4 / 15.0 // tries, processes
+			want := 4 * 4 * (1/15.0 + 2/1800.0) // tries, processes
 			if c.failing > 0 {
 				want += 4 * 100
 			}
