@@ -77,7 +77,8 @@ type Ends struct {
 	// that seals in the ring at all times. Elsewhere OpenIdle.
 	Open time.Duration
 	// OpenIdle: the same in a process that only opens, and everywhere if it is the
-	// KEK that was disabled in its KMS. RefreshAfter + T, or CacheLife.
+	// KEK, or each of several, that was disabled in its KMS. RefreshAfter + T, or
+	// CacheLife.
 	OpenIdle time.Duration
 	// OpenAway: the same in a process that can reach neither. CacheLife + Grace.
 	OpenAway time.Duration

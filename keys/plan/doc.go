@@ -30,8 +30,8 @@
 //	StoreReads    N·h·R / (SealLease − T + N·R/s) + PerSecond: rings read for the lease, and a record for each unwrap;
 //	              plus missed · o/(s+o) · min(1, −ln(1−h)·s/(s+o)), rings that opens brought back
 //
-// [Fleet.Outage] and [Fleet.Ends] have theirs. RenewAge enters by the tick alone: a new salt needs no KMS. So do, where they
-// are not the shortest clock, the seal lease and the scopes of the Shared layout.
+// [Fleet.Outage] and [Fleet.Ends] have theirs. RenewAge enters by the tick alone, since
+// a new salt needs no KMS. The scopes of the Shared layout do not enter.
 //
 // The figures err to the high side: each key is taken to be asked for as soon as
 // its period allows, although clocks are looked at once per tick only, and traffic
