@@ -13,7 +13,7 @@ import (
 	"github.com/cardseal/cardseal/keys/plan"
 )
 
-var scopes = flag.Int("scopes", 20, "scopes of the simulated fleets")
+var scopes = flag.Int("scopes", usual, "scopes of the simulated fleets")
 
 // twenty is a fleet of 20 processes that do what the simulation's do.
 func twenty(l keys.Layout, o keys.Options) plan.Fleet {
