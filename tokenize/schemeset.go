@@ -101,6 +101,14 @@ func (r *Repository) sealScheme(ctx context.Context, number card.PAN, row *store
 	if err != nil {
 		return err
 	}
+	if !stands(row, l.read.id) { // the index key was replaced since this process looked
+		if _, err := r.reread(ctx); err != nil {
+			return err
+		}
+		if l, err = r.keyed(ctx); err != nil {
+			return err
+		}
+	}
 	if slices.Contains(row.Index, l.read.of(number)) {
 		return invalid("networkToken", Invalid, "is the card's own number")
 	}
