@@ -14,8 +14,8 @@
 // active and seals; retired keys only open; disabled and destroyed ones do
 // neither. Keys are made when a ring is first sealed under, when [Manager.Rotate]
 // is called and, by whoever seals, when the active one is older than
-// [Options.RotateAge] or its KEK was replaced. Compare-and-swap in the store decides which process makes
-// one, and orders every change of state.
+// [Options.RotateAge] or its KEK was replaced. Compare-and-swap in the store decides
+// which process makes one, and orders every change of state.
 //
 // In the [Shared] layout all scopes of a purpose share its ring: the scope enters
 // the derivation of the sealing key, so that a record of one scope does not open

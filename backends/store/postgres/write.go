@@ -21,9 +21,9 @@ var errNoScope = errors.New("postgres: scope without row")
 type cards struct{ db *DB }
 
 // Write applies the writes in one transaction. New tokens alone, the usual case,
-// are inserted at once: one round trip, and one for the commit, or COPY where they are many. What a constraint
-// or a look-up says against that takes the transaction back, and the next one
-// locks and reads before it writes.
+// are inserted at once: one round trip, and one for the commit, or COPY where they
+// are many. What a constraint or a look-up says against that takes the transaction
+// back, and the next one locks and reads before it writes.
 //
 // Where several outcomes fit one write it is the first of Outdated, Replayed,
 // Stale, CardExists, TokenTaken, Fenced.
