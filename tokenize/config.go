@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize/card"
 	"github.com/cardseal/cardseal/tokenize/generate"
 )
@@ -96,6 +97,11 @@ type Config struct {
 	RequireExpiry bool `json:"requireExpiry"`
 	// SchemeTokens allows scheme tokens to be attached.
 	SchemeTokens bool `json:"schemeTokens,omitempty"`
+	// PerScopeKeys gives the repository data keys of its own ([keys.PerScope]), and
+	// KEKs of its own where keys.Options.KEKFor names them for [Repository.Scope], so
+	// that its cards can be shredded apart from all others. KMS calls then grow with
+	// the number of such repositories in use.
+	PerScopeKeys bool `json:"perScopeKeys,omitempty"`
 }
 
 // testPrefix begins the IDs of test twins, which no repository of its own has.
@@ -129,6 +135,13 @@ func (c Config) filled() (Config, error) {
 		c.Masking = card.Mask64
 	}
 	return c, nil
+}
+
+func (c Config) layout() keys.Layout {
+	if c.PerScopeKeys {
+		return keys.PerScope
+	}
+	return keys.Shared
 }
 
 func (c Config) encode() ([]byte, error) { return json.Marshal(c) }

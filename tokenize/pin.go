@@ -37,9 +37,9 @@ func (u *underPin[T]) get(ctx context.Context, r *Repository, now time.Time, p k
 	if err != nil {
 		return nil, err
 	}
-	ring, err := r.v.keys.Scope(p, scopeText(r.scope))
+	ring, err := r.ring(p)
 	if err != nil {
-		return nil, wrap(err)
+		return nil, err
 	}
 	key, err := ring.Subkey(ctx, id, label)
 	if err != nil {
@@ -65,7 +65,7 @@ func (r *Repository) analyticsIndex(ctx context.Context, now time.Time) (*blindi
 // ever have: under a second one every token would silently be another number.
 func (r *Repository) ff1(ctx context.Context, now time.Time) (*generate.Vaultless, error) {
 	return r.vaultless.get(ctx, r, now, keys.FPE, ff1Label, func(key []byte) (*generate.Vaultless, error) {
-		return generate.NewVaultless(key, r.v.keys.Environment(), scopeText(r.scope))
+		return generate.NewVaultless(key, r.keys.Environment(), scopeText(r.scope))
 	})
 }
 

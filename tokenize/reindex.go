@@ -183,26 +183,36 @@ func (x *reindex) begin(ctx context.Context, s *standing) (bool, error) {
 // up: as long as they are remembered, and a day for clocks that differ.
 const earlierLife = onceLife + 24*time.Hour
 
-// target is the key to bring the repository to. The ring is read from the key
-// store: a seal lease may not know its active key yet.
+// target is the key to bring the repository to.
 func (x *reindex) target(ctx context.Context) (keys.KeyID, error) {
 	if !x.made.IsZero() {
 		return x.made, nil
 	}
 	if !x.o.NewKey {
-		records, err := x.r.keys.Records(ctx, keys.Index)
-		if err != nil {
-			return keys.KeyID{}, err
-		}
-		for i := range records {
-			if records[i].State == keys.Active {
-				return records[i].ID, nil
-			}
+		id, err := x.r.ActiveIndexKey(ctx)
+		if err != nil || !id.IsZero() {
+			return id, err
 		}
 	}
 	var err error
-	x.made, err = x.r.keys.RotateIndex(ctx)
+	x.made, err = x.r.index.RotateIndex(ctx)
 	return x.made, err
+}
+
+// ActiveIndexKey is the active key of the repository's index ring, which
+// [Repository.Reindex] brings it to, or zero where none was made yet. It is read
+// from the key store: a seal lease may not know it yet.
+func (r *Repository) ActiveIndexKey(ctx context.Context) (keys.KeyID, error) {
+	records, err := r.index.Records(ctx)
+	if err != nil {
+		return keys.KeyID{}, wrap(err)
+	}
+	for i := range records {
+		if records[i].State == keys.Active {
+			return records[i].ID, nil
+		}
+	}
+	return keys.KeyID{}, nil
 }
 
 func (x *reindex) fillAndRead(ctx context.Context, s *standing) error {

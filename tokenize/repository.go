@@ -39,15 +39,15 @@ func (v *Vault) repository(stored *store.Repository) (*Repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Repository{v: v, c: c, scope: stored.Scope, keys: m, sealer: seal.New(m, scopeText(stored.Scope))}
+	r := &Repository{v: v, c: c, scope: stored.Scope, keys: m, sealer: seal.NewIn(c.layout(), m, scopeText(stored.Scope))}
 	r.batch.New = func() any { return new(batch) }
 	at, err := standingOf(stored)
 	if err != nil {
 		return nil, err
 	}
 	r.at.Store(at)
-	if r.index, err = m.Scope(keys.Index, scopeText(stored.Scope)); err != nil {
-		return nil, wrap(err)
+	if r.index, err = r.ring(keys.Index); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
@@ -57,6 +57,15 @@ func (r *Repository) Config() Config { return r.c }
 
 // Scope is the repository's immutable scope ID as a UUID.
 func (r *Repository) Scope() string { return scopeText(r.scope) }
+
+// ring is the repository's handle on its data keys of a purpose.
+func (r *Repository) ring(p keys.Purpose) (*keys.Scope, error) {
+	s, err := r.keys.ScopeIn(r.c.layout(), p, scopeText(r.scope))
+	if err != nil {
+		return nil, wrap(err)
+	}
+	return s, nil
+}
 
 func scopeText(id store.ScopeID) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", id[0:4], id[4:6], id[6:8], id[8:10], id[10:16])

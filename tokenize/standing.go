@@ -128,9 +128,9 @@ func (r *Repository) pinned(ctx context.Context, p keys.Purpose) (keys.KeyID, er
 	if id, ok := r.at.Load().state.pins[p]; ok {
 		return id, nil
 	}
-	ring, err := r.keys.Scope(p, scopeText(r.scope))
+	ring, err := r.ring(p)
 	if err != nil {
-		return keys.KeyID{}, wrap(err)
+		return keys.KeyID{}, err
 	}
 	for range maxRounds {
 		s, err := r.writtenDown(ctx)

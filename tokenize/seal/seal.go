@@ -37,10 +37,16 @@ func newWork() any {
 // byte for byte. A scope that is not, and a manager that is closed, are reported
 // by every call. Security codes need a manager with a key store.
 func New(m *keys.Manager, scope string) *Sealer {
+	return NewIn(keys.Shared, m, scope)
+}
+
+// NewIn is [New] in either layout of data keys. In the keys.PerScope layout the
+// scope must not be empty.
+func NewIn(l keys.Layout, m *keys.Manager, scope string) *Sealer {
 	s := new(Sealer)
 	s.work.New = newWork
-	s.data, s.dataErr = m.Scope(keys.PAN, scope)
-	s.codes, s.codesErr = m.Scope(keys.CVC, scope)
+	s.data, s.dataErr = m.ScopeIn(l, keys.PAN, scope)
+	s.codes, s.codesErr = m.ScopeIn(l, keys.CVC, scope)
 	return s
 }
 

@@ -105,16 +105,6 @@ func toReindex(ctx context.Context, v *vaultdir.Vault, id string) (repos []*toke
 			ids = append(ids, c.ID)
 		}
 	}
-	records, err := v.Keys.Records(ctx, keys.Index)
-	if err != nil {
-		return nil, false, err
-	}
-	var active keys.KeyID
-	for _, r := range records {
-		if r.State == keys.Active {
-			active = r.ID
-		}
-	}
 	for _, id := range ids {
 		repo, err := v.Vault.Repository(ctx, id)
 		if err != nil {
@@ -136,6 +126,10 @@ func toReindex(ctx context.Context, v *vaultdir.Vault, id string) (repos []*toke
 		repos = append(repos, repo)
 		// An earlier version of this program did not write down which key it used:
 		// it could only be the one.
+		active, err := repo.ActiveIndexKey(ctx)
+		if err != nil {
+			return nil, false, err
+		}
 		behind = behind || st.Phase > tokenize.Settled || !st.Key.IsZero() && st.Key != active
 	}
 	return repos, behind, nil
