@@ -28,6 +28,7 @@ func TestWarmCallsDoNotAllocate(t *testing.T) {
 		"OpenPAN":    func() { _, err = s.OpenPAN(ctx, record, id) },
 		"SealNumber": func() { _, err = s.SealNumber(ctx, dst, seal.PAN, pan, b) },
 		"OpenNumber": func() { _, err = s.OpenNumber(ctx, bound, seal.PAN, b) },
+		"Reseal":     func() { _, err = s.Reseal(ctx, dst, bound, seal.PAN, b) },
 		"SealCVC":    func() { _, err = s.SealCVC(ctx, dst, cvc, b) },
 		"OpenCVC":    func() { _, err = s.OpenCVC(ctx, sealed, b) },
 	} {

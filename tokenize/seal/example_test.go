@@ -81,6 +81,35 @@ func ExampleSealer_SealCVC() {
 	// Output: card.CVC(hidden) true <nil>
 }
 
+func ExampleSealer_Reseal() {
+	ctx := context.Background()
+	m, err := keys.Open(ctx, memory.New().Keys(), keystest.NewKEK("example"), nil)
+	if err != nil {
+		panic(err)
+	}
+	defer m.Close()
+	s := seal.New(m, "shop-eu")
+	b := &seal.Binding{Record: seal.NewRecordID(), Generation: 1}
+	record, err := s.SealText(ctx, nil, seal.Holder, "A HOLDER", b)
+	if err != nil {
+		panic(err)
+	}
+	if _, err := m.Rotate(ctx, keys.PAN); err != nil {
+		panic(err)
+	}
+	s.Refresh()
+	active, err := s.ActiveKey(ctx)
+	if err != nil {
+		panic(err)
+	}
+	if id, _ := envelope.StoredKeyID(record); id != active {
+		record, err = s.Reseal(ctx, nil, record, seal.Holder, b)
+	}
+	id, _ := envelope.StoredKeyID(record)
+	fmt.Println(id == active, err)
+	// Output: true <nil>
+}
+
 func ExampleSealer_SealPANs() {
 	ctx := context.Background()
 	s, done := exampleSealer(ctx)
