@@ -131,6 +131,8 @@ var (
 	// ErrUnindexed: a rotation of the index key cannot be completed, since there
 	// are cards whose new index value could not be made.
 	ErrUnindexed = errors.New("tokenize: cards without their new index value are left")
+	// ErrUnsealed: cards that cannot be opened were not brought under the active key.
+	ErrUnsealed = errors.New("tokenize: cards that cannot be opened are left under their key")
 	// ErrVerification: acquirer verification did not pass the card; Error.Verified
 	// has its result.
 	ErrVerification = errors.New("tokenize: acquirer verification did not pass the card")

@@ -32,33 +32,11 @@ type ReindexOptions struct {
 	OnLeft     func(token string, err error)
 }
 
-// defaultReindexBatch keeps a transaction short beside the saves that wait for it.
-const defaultReindexBatch = 500
-
 func (o *ReindexOptions) check() error {
 	if err := o.Caller.may(MayUpdate); err != nil {
 		return err
 	}
-	if o.Batch < 0 || o.Batch > MaxBatch {
-		return invalid("batch", Invalid, "must be 1 to MaxBatch rows")
-	}
-	if o.RowsPerSecond < 0 {
-		return invalid("rowsPerSecond", Invalid, "must not be negative")
-	}
-	if o.Batch == 0 {
-		o.Batch = defaultReindexBatch
-	}
-	return nil
-}
-
-// Progress is how far a rotation of a repository's index key is.
-type Progress struct {
-	Phase   IndexPhase
-	Key     keys.KeyID // that the repository is brought to; zero where there was nothing to do
-	Rows    int64      // looked at in this phase, by earlier calls too
-	Changed int64      // written by this call
-	Left    int64      // of Rows, those whose card stands in the way
-	Done    bool
+	return checkPace(&o.Batch, o.RowsPerSecond)
 }
 
 // Reindex replaces the key that the repository finds its cards by, while the
@@ -109,6 +87,7 @@ type reindex struct {
 	r    *Repository
 	o    *ReindexOptions
 	p    Progress
+	l    *lookup    // of the pass under way
 	made keys.KeyID // by this call, lest a conflict makes a second one
 }
 

@@ -162,12 +162,17 @@ func (r *Repository) pinned(ctx context.Context, p keys.Purpose) (keys.KeyID, er
 // epoch holds. It is for changes that leave a row's index values as they are, or
 // drop all of them: those need no index key, and are the same under every epoch.
 func (r *Repository) replace(ctx context.Context, writes ...store.Write) ([]store.Outcome, error) {
+	return r.replaceIn(ctx, nil, writes...)
+}
+
+// replaceIn is replace in one transaction with a job's state.
+func (r *Repository) replaceIn(ctx context.Context, job *store.Job, writes ...store.Write) ([]store.Outcome, error) {
 	for range maxRounds {
 		epoch := r.at.Load().epoch
 		for i := range writes {
 			writes[i].Epoch = epoch
 		}
-		out, err := r.v.cards.Write(ctx, writes, nil)
+		out, err := r.v.cards.Write(ctx, writes, job)
 		if err != nil {
 			return nil, wrap(err)
 		}

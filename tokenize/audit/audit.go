@@ -63,6 +63,8 @@ const (
 	RevealVaultless Action = "reveal-vaultless"
 	// Reindex: the index key was replaced.
 	Reindex Action = "reindex"
+	// Reseal: what is sealed was brought under the active key.
+	Reseal Action = "reseal"
 	// DestroyKey: a data key was destroyed, which Reason names.
 	DestroyKey Action = "destroy-key"
 

@@ -1,0 +1,204 @@
+package tokenize
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/cardseal/cardseal/crypto/envelope"
+	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize/audit"
+	"github.com/cardseal/cardseal/tokenize/seal"
+	"github.com/cardseal/cardseal/tokenize/store"
+)
+
+// ResealOptions tunes [Repository.Reseal].
+type ResealOptions struct {
+	Caller Caller // needs MayUpdate
+	// Batch is how many rows are looked at in one transaction, at most MaxBatch;
+	// 0 is 500.
+	Batch int
+	// RowsPerSecond bounds how fast rows are looked at; 0 is no bound.
+	RowsPerSecond int
+	// OnProgress is called after each batch, OnLeft for each token whose card cannot
+	// be opened.
+	OnProgress func(Progress)
+	OnLeft     func(token string, err error)
+}
+
+// Reseal brings what is sealed of the repository's cards under the active key of the
+// ring, while the repository serves: every number, network token, holder and e-mail
+// that lies under another key is opened and sealed anew. Once that is done in every
+// repository, test twins included, nothing needs the other keys any more
+// ([Vault.KeyUse]) and they can be destroyed. A retired key that nobody brings its
+// records away from is needed for as long as there is one of them.
+//
+// A call that was stopped or killed, at whatever moment, is continued by the next,
+// or begun anew where the ring was rotated meanwhile; several at once do no harm.
+// Rows that are written get a higher version, as by any change, but keep their
+// times; a row that somebody else changes at the same moment is looked at once more.
+// Once its keys are warm it makes no KMS call.
+//
+// Processes that have not heard of a rotation seal under the key before for as long
+// as their seal lease is ([keys.Options]), behind the cursor as well: begin when
+// it is over, or call once more then.
+//
+// A row of which a value cannot be opened is left as it is, and [ErrUnsealed]
+// returned once all others are done; the next call tries again. A KMS or store that
+// does not answer ends the call; what was done stays done.
+func (r *Repository) Reseal(ctx context.Context, o ResealOptions) (Progress, error) {
+	if err := checkPace(&o.Batch, o.RowsPerSecond); err != nil {
+		return Progress{}, err
+	}
+	if err := r.admit(ctx, &o.Caller, MayUpdate, time.Now()); err != nil {
+		return Progress{}, err
+	}
+	x := &reseal{r: r, o: &o}
+	if err := x.run(ctx); err != nil {
+		return x.p, wrap(err)
+	}
+	return x.p, nil
+}
+
+// reseal is one call of Reseal at work.
+type reseal struct {
+	r      *Repository
+	o      *ResealOptions
+	p      Progress
+	fenced int    // transactions refused since the key is closed for writing
+	sealed []byte // the new records of a batch, in one piece of memory
+}
+
+// errRotated ends a walk towards a key that is no longer the active one.
+var errRotated = errors.New("tokenize: the ring was rotated")
+
+// run walks towards one active key after the other, until there is no newer one.
+func (x *reseal) run(ctx context.Context) error {
+	records, err := x.r.keys.Records(ctx, keys.PAN)
+	if err != nil {
+		return err
+	}
+	if len(records) == 0 { // nothing was sealed ever
+		x.p.Done = true
+		return nil
+	}
+	if err := x.record(ctx, audit.Begun); err != nil {
+		return err
+	}
+	for range maxRounds {
+		if x.p.Key, err = x.active(ctx); err != nil {
+			return err
+		}
+		if err = x.walk(ctx); !errors.Is(err, errRotated) {
+			return err
+		}
+	}
+	return conflict()
+}
+
+// active is the ring's active key as the key store says now: a seal lease may not
+// know it yet.
+func (x *reseal) active(ctx context.Context) (keys.KeyID, error) {
+	x.r.sealer.Refresh()
+	return x.r.sealer.ActiveKey(ctx)
+}
+
+func (x *reseal) walk(ctx context.Context) error {
+	w := &walk{r: x.r, work: x, job: x.r.resealJob(), batch: x.o.Batch, rate: x.o.RowsPerSecond,
+		p: &x.p, show: x.o.OnProgress, left: x.o.OnLeft}
+	key := storedKey(x.p.Key)
+	x.fenced = 0
+	left, err := w.run(ctx, cursor{Key: &key}, false)
+	if err != nil {
+		return err
+	}
+	if left > 0 {
+		return &Error{Cause: RequestRejected, SupportCode: "UNSEALED", Explanation: trim(ErrUnsealed), err: ErrUnsealed}
+	}
+	if err := x.r.v.cards.EndJob(ctx, w.job); err != nil {
+		return err
+	}
+	x.p.Done = true
+	return x.record(ctx, audit.Done)
+}
+
+// ready makes sure that the walk leads to the newest key. A key is active before
+// anything is sealed under it, and never again after another was. So of rows that
+// were read before, whatever lies under another key than the one active now lies
+// under an earlier one, and none is ever brought back to that.
+func (x *reseal) ready(ctx context.Context) error {
+	x.sealed = x.sealed[:0]
+	id, err := x.active(ctx)
+	if err == nil && id != x.p.Key {
+		err = errRotated
+	}
+	return err
+}
+
+// fit seals anew what lies under another key.
+//
+// The generation stays. It is there so that an earlier value does not pass for the
+// present one, and the value is the same; whoever can put the earlier record back
+// can put its generation beside it.
+func (x *reseal) fit(ctx context.Context, row *store.Row) (changed bool, err error) {
+	for i := range row.Sealed {
+		s := &row.Sealed[i]
+		if x.done(s.Record) {
+			continue
+		}
+		from := len(x.sealed)
+		out, err := x.r.sealer.Reseal(ctx, x.sealed, s.Record, seal.Field(s.Field), bound(row, s))
+		if err != nil {
+			return false, err
+		}
+		x.sealed = out
+		if s.Record = out[from:len(out):len(out)]; !x.done(s.Record) {
+			return false, errRotated
+		}
+		changed = true
+	}
+	return changed, nil
+}
+
+// done reports whether a record lies under the key that the walk leads to.
+func (x *reseal) done(record []byte) bool {
+	id, ok := envelope.StoredKeyID(record)
+	return ok && id == x.p.Key
+}
+
+func (x *reseal) write(ctx context.Context, writes []store.Write, job *store.Job) ([]store.Outcome, error) {
+	if len(writes) > 0 {
+		if err := x.r.v.openFence(ctx, x.p.Key); err != nil {
+			return nil, err
+		}
+	}
+	outcomes, err := x.r.replaceIn(ctx, job, writes...)
+	if slices.ContainsFunc(outcomes, func(o store.Outcome) bool { return o.Result == store.Fenced }) {
+		// The key is on its way out, and the ring is about to say so.
+		x.r.v.forgetFence(x.p.Key)
+		if x.fenced++; x.fenced == maxFenced {
+			return nil, errFenced()
+		}
+	}
+	return outcomes, err
+}
+
+// refused has the row tried again: it was changed or deleted meanwhile, or the key
+// was closed.
+func (x *reseal) refused(*store.Outcome) error { return nil }
+
+func (x *reseal) record(ctx context.Context, o audit.Outcome) error {
+	e := x.r.event(audit.Reseal, &x.o.Caller)
+	e.Outcome = o
+	return x.r.v.record(ctx, e)
+}
+
+// resealJob is the job that brings the repository's rows under the active key. There
+// is one at a time, so that a rotation leaves none behind: which key it is, the
+// cursor says. No index key has this ID, which is no random one.
+func (r *Repository) resealJob() (id store.JobID) {
+	copy(id[:], r.scope[:])
+	copy(id[len(r.scope):], "reseal")
+	return id
+}
