@@ -75,7 +75,11 @@ var errRotated = errors.New("tokenize: the ring was rotated")
 
 // run walks towards one active key after the other, until there is no newer one.
 func (x *reseal) run(ctx context.Context) error {
-	records, err := x.r.keys.Records(ctx, keys.PAN)
+	ring, err := x.r.ring(keys.PAN)
+	if err != nil {
+		return err
+	}
+	records, err := ring.Records(ctx)
 	if err != nil {
 		return err
 	}

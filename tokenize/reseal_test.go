@@ -41,16 +41,6 @@ func (w *world) rotate() keys.KeyID {
 	return id
 }
 
-// active is the key that the key store says cards are sealed under.
-func (w *world) active() keys.KeyID {
-	w.Helper()
-	records, err := w.keys.Records(w.ctx, keys.PAN)
-	require.NoError(w, err)
-	i := slices.IndexFunc(records, func(r keys.Record) bool { return r.State == keys.Active })
-	require.GreaterOrEqual(w, i, 0)
-	return records[i].ID
-}
-
 // under demands that all that is sealed of a repository lies under one key, as
 // many values as given.
 func (w *world) under(r *tokenize.Repository, key keys.KeyID, values int) {
@@ -85,7 +75,7 @@ func TestReseal(t *testing.T) {
 		full.Card.Holder, full.Card.Email, full.Card.Expiry = "A HOLDER", "a@example.com", card.Expiry{Month: 1, Year: 2030}
 		d := w.save(r, full)
 		w.set(r, attach(t, d.Token, netToken))
-		first := w.active()
+		first := active(t, w.keys, keys.PAN)
 		require.Equal(t, uint64(4), w.use(first).Records)
 		w.rotate()
 
@@ -98,7 +88,7 @@ func TestReseal(t *testing.T) {
 		over := w.save(other, q).Token
 		gone := w.save(other, req(t, diners)).Token
 		require.NoError(t, other.Delete(t.Context(), me, gone))
-		second := w.active()
+		second := active(t, w.keys, keys.PAN)
 		require.Equal(t, uint64(2), w.use(second).Records)
 
 		third := w.rotate()
@@ -151,7 +141,7 @@ func TestResealEvents(t *testing.T) {
 	w := inMemory(t)
 	r := w.repo(tokenize.UUID, tokenize.UniqueCard)
 	w.reseal(r, tokenize.ResealOptions{})
-	require.Empty(t, w.sink.take()[1:], "there was nothing to do, ever")
+	require.Len(t, w.sink.take(), 1, "nothing was sealed ever")
 	w.rowsOf(r, 1)
 	w.sink.take()
 	w.reseal(r, tokenize.ResealOptions{})
@@ -203,7 +193,7 @@ func TestResealThenDestroy(t *testing.T) {
 		r, many := w.repo(tokenize.UUID, tokenize.UniqueCard), w.repo(tokenize.Preserve64, tokenize.UniqueToken)
 		tokens := w.rowsOf(r, 5)
 		more := w.rowsOf(many, 3)
-		old := w.active()
+		old := active(t, w.keys, keys.PAN)
 		_, err := w.keys.Rotate(t.Context(), keys.PAN)
 		require.NoError(t, err)
 		time.Sleep(time.Hour)
@@ -227,6 +217,28 @@ func TestResealThenDestroy(t *testing.T) {
 	})
 }
 
+// A repository with data keys of its own is brought under its own active key.
+func TestResealPerScopeKeys(t *testing.T) {
+	stores(t, func(t *testing.T, w *world) {
+		own, shared := w.repo(tokenize.UUID, tokenize.UniqueCard, named("OWN"), perScope), w.repo(tokenize.UUID, tokenize.UniqueCard)
+		require.Equal(t, tokenize.Progress{Done: true}, w.reseal(own, tokenize.ResealOptions{}))
+		a, b := w.rowsOf(own, 3), w.rowsOf(shared, 3)
+		ring, err := w.manager().ScopeIn(keys.PerScope, keys.PAN, own.Scope())
+		require.NoError(t, err)
+		next, err := ring.Rotate(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, w.reseal(shared, tokenize.ResealOptions{}).Changed)
+		old := w.sealedUnder(own, a[0])
+		require.Equal(t, tokenize.Progress{Key: next, Rows: 3, Changed: 3, Done: true}, w.reseal(own, tokenize.ResealOptions{}))
+		w.under(own, next, 3)
+		require.Zero(t, w.use(old).Records)
+		for i := range a {
+			require.True(t, w.reveal(w.other(own), a[i]).Number.Equal(counted(t, i)))
+			require.True(t, w.reveal(shared, b[i]).Number.Equal(counted(t, i)))
+		}
+	})
+}
+
 // A row of which a value does not open is left whole and named, the others go on,
 // and the next call tries again.
 func TestResealOfWhatDoesNotOpen(t *testing.T) {
@@ -237,7 +249,7 @@ func TestResealOfWhatDoesNotOpen(t *testing.T) {
 			tokens = append(tokens, w.save(r, tokenize.SaveRequest{Caller: me,
 				Card: card.Details{Number: counted(t, i), Holder: "A HOLDER"}}).Token)
 		}
-		old := w.active()
+		old := active(t, w.keys, keys.PAN)
 		next := w.rotate()
 		slices.Sort(tokens)
 		bad := []string{tokens[1], tokens[4]}
@@ -292,7 +304,7 @@ func TestResealWithoutKeys(t *testing.T) {
 	w := inMemory(t)
 	r := w.repo(tokenize.UUID, tokenize.UniqueCard)
 	w.rowsOf(r, 3)
-	old := w.active()
+	old := active(t, w.keys, keys.PAN)
 	next := w.rotate()
 	for _, down := range []error{keys.ErrUnavailable, keys.ErrDenied, keys.ErrThrottled} {
 		w.kek.SetError(down)

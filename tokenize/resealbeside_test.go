@@ -9,7 +9,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cardseal/cardseal/crypto/envelope"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/card"
@@ -58,7 +57,7 @@ func TestResealBesideRotation(t *testing.T) {
 			w.rowsOf(r, 5)
 			w.rotate()
 			other := w.other(r)
-			newest, struck := w.active(), false
+			newest, struck := active(t, w.keys, keys.PAN), false
 			w.cards.set(func(_ string, call int) error {
 				if call != n {
 					return nil
@@ -171,7 +170,7 @@ func TestResealBehindAFence(t *testing.T) {
 		next := keys.KeyID{}
 		w.cards.set(func(op string, _ int) error {
 			if op == "Write" && next.IsZero() {
-				closed = w.active()
+				closed = active(t, w.keys, keys.PAN)
 				require.NoError(t, w.db.Cards().CloseFence(t.Context(), closed))
 				next = w.rotate()
 			}
@@ -259,7 +258,7 @@ func TestResealBesideAll(t *testing.T) {
 			require.NoError(t, err)
 		}
 		p := w.reseal(w.other(r), tokenize.ResealOptions{})
-		require.Equal(t, w.active(), p.Key)
+		require.Equal(t, active(t, w.keys, keys.PAN), p.Key)
 		values, fresh := 20, w.other(r)
 		for c := range callers {
 			for i, at := range kept[c] {
@@ -282,14 +281,13 @@ func TestResealBeforeALease(t *testing.T) {
 	w := inMemory(t)
 	r := w.repo(tokenize.UUID, tokenize.UniqueCard)
 	w.rowsOf(r, 3)
-	old := w.active()
+	old := active(t, w.keys, keys.PAN)
 	behind := w.other(r)
 	w.save(behind, req(t, visa))
 	next := w.rotate()
 	w.reseal(r, tokenize.ResealOptions{})
 	d := w.save(behind, req(t, amex))
-	id, _ := envelope.StoredKeyID(w.row(r, d.Token).Sealed[0].Record)
-	require.Equal(t, old, id)
+	require.Equal(t, old, w.sealedUnder(r, d.Token))
 	require.Equal(t, int64(1), w.reseal(r, tokenize.ResealOptions{}).Changed)
 	w.under(r, next, 5)
 }
