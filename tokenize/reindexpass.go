@@ -28,7 +28,7 @@ func (x *reindex) pass(ctx context.Context, s *standing) error {
 }
 
 // ready has nothing to do: the store refuses what is planned under another epoch.
-func (x *reindex) ready(context.Context) error { return nil }
+func (x *reindex) ready() {}
 
 // fit gives a row the index values that it is to have in the phase.
 func (x *reindex) fit(ctx context.Context, row *store.Row) (bool, error) {

@@ -91,7 +91,8 @@ func (x *reseal) run(ctx context.Context) error {
 		return err
 	}
 	for range maxRounds {
-		if x.p.Key, err = x.active(ctx); err != nil {
+		x.r.sealer.Refresh() // a seal lease may not know yet
+		if x.p.Key, err = x.r.sealer.ActiveKey(ctx); err != nil {
 			return err
 		}
 		if err = x.walk(ctx); !errors.Is(err, errRotated) {
@@ -99,13 +100,6 @@ func (x *reseal) run(ctx context.Context) error {
 		}
 	}
 	return conflict()
-}
-
-// active is the ring's active key as the key store says now: a seal lease may not
-// know it yet.
-func (x *reseal) active(ctx context.Context) (keys.KeyID, error) {
-	x.r.sealer.Refresh()
-	return x.r.sealer.ActiveKey(ctx)
 }
 
 func (x *reseal) walk(ctx context.Context) error {
@@ -127,17 +121,13 @@ func (x *reseal) walk(ctx context.Context) error {
 	return x.record(ctx, audit.Done)
 }
 
-// ready makes sure that the walk leads to the newest key. A key is active before
-// anything is sealed under it, and never again after another was. So of rows that
-// were read before, whatever lies under another key than the one active now lies
-// under an earlier one, and none is ever brought back to that.
-func (x *reseal) ready(ctx context.Context) error {
+// ready has the key that is active now seal the batch. A key is active before
+// anything is sealed under it, and never again after another was. So whatever rows
+// that were read before lie under, this is the same or a later one: none is brought
+// back to an earlier key, nor by a call that is behind.
+func (x *reseal) ready() {
 	x.sealed = x.sealed[:0]
-	id, err := x.active(ctx)
-	if err == nil && id != x.p.Key {
-		err = errRotated
-	}
-	return err
+	x.r.sealer.Refresh()
 }
 
 // fit seals anew what lies under another key.
@@ -179,7 +169,8 @@ func (x *reseal) write(ctx context.Context, writes []store.Write, job *store.Job
 	}
 	outcomes, err := x.r.replaceIn(ctx, job, writes...)
 	if slices.ContainsFunc(outcomes, func(o store.Outcome) bool { return o.Result == store.Fenced }) {
-		// The key is on its way out, and the ring is about to say so.
+		// The key is on its way out, and the ring is about to say so; or the store was
+		// put back to before this process opened the fence.
 		x.r.v.forgetFence(x.p.Key)
 		if x.fenced++; x.fenced == maxFenced {
 			return nil, errFenced()

@@ -56,18 +56,16 @@ func TestResealBesideRotation(t *testing.T) {
 			r := w.repo(tokenize.UUID, tokenize.UniqueCard)
 			w.rowsOf(r, 5)
 			w.rotate()
-			other := w.other(r)
-			newest, struck := active(t, w.keys, keys.PAN), false
+			newest, saved := active(t, w.keys, keys.PAN), ""
 			w.cards.set(func(_ string, call int) error {
 				if call != n {
 					return nil
 				}
-				struck, newest = true, w.rotate()
-				d, err := other.Save(t.Context(), tokenize.SaveRequest{Caller: me, Card: card.Details{Number: counted(t, 100)}})
-				require.NoError(t, err)
-				require.Equal(t, tokenize.Created, d.Outcome)
+				newest = w.rotate()
+				p := w.other(r) // it knows of no earlier key
+				saved = w.save(p, tokenize.SaveRequest{Caller: me, Card: card.Details{Number: counted(t, 100)}}).Token
 				if through {
-					w.reseal(other, tokenize.ResealOptions{Batch: 3})
+					w.reseal(p, tokenize.ResealOptions{Batch: 3})
 				}
 				return nil
 			}, nil)
@@ -76,16 +74,18 @@ func TestResealBesideRotation(t *testing.T) {
 			w.cards.set(nil, nil)
 			require.NoError(t, err)
 			require.True(t, p.Done)
-			swept = !struck
+			swept = saved == ""
 			require.True(t, !swept || made > 5, "the sweep has lost its teeth")
-			if p.Key != newest { // it was through when the ring was rotated
+			switch {
+			case swept:
+				w.under(r, newest, 5)
+			case through:
+				w.under(r, newest, 6)
+			default: // it may have been through when the ring was rotated
+				require.Equal(t, newest, w.sealedUnder(r, saved))
 				w.reseal(r, tokenize.ResealOptions{})
+				w.under(r, newest, 6)
 			}
-			want := 6
-			if !struck {
-				want = 5
-			}
-			w.under(r, newest, want)
 			_, err = w.db.Cards().Job(t.Context(), resealJob(t, r))
 			require.ErrorIs(t, err, store.ErrNotFound, "a cursor is left behind")
 		}

@@ -42,9 +42,9 @@ type walk struct {
 // rework is what a walk does with the rows.
 type rework interface {
 	// ready is called once rows were read, before they are looked at.
-	ready(ctx context.Context) error
-	// fit makes a row what it is to be, and reports whether it was something else.
-	// The row that an error is of ([fatal]) is left as it is.
+	ready()
+	// fit makes a row what it is to be, and reports whether it was something else; a
+	// tombstone is as it should be. The row that an error is of ([fatal]) is left.
 	fit(ctx context.Context, row *store.Row) (changed bool, err error)
 	// write writes rows and cursor.
 	write(ctx context.Context, writes []store.Write, job *store.Job) ([]store.Outcome, error)
@@ -188,9 +188,7 @@ func (w *walk) some(ctx context.Context, c *cursor, rows []store.Row) error {
 
 // plan writes rows that are not as they should be.
 func (w *walk) plan(ctx context.Context, c *cursor, rows []store.Row) ([]store.Write, error) {
-	if err := w.work.ready(ctx); err != nil {
-		return nil, err
-	}
+	w.work.ready()
 	var writes []store.Write
 	for i := range rows {
 		changed, err := w.work.fit(ctx, &rows[i])
@@ -218,11 +216,7 @@ func (w *walk) again(ctx context.Context, c *cursor, writes []store.Write, outco
 			tokens = append(tokens, token)
 		}
 	}
-	if len(tokens) == 0 {
-		return nil, nil
-	}
-	rows, err := w.r.v.cards.Get(ctx, w.r.scope, tokens)
-	return slices.DeleteFunc(rows, func(row store.Row) bool { return row.Status == store.Deleted }), err
+	return w.r.v.cards.Get(ctx, w.r.scope, tokens)
 }
 
 // fatal reports an error that is not of one row: it ends the call.
