@@ -138,5 +138,7 @@ func parsePurpose(text string) (keys.Purpose, error) {
 	if p := keys.Purpose(text); slices.Contains(purposes, p) {
 		return p, nil
 	}
-	return "", usagef("--purpose is not one of pan, cvc, index, analytics, fpe, capture, audit")
+	return "", usagef("--purpose is not one of %s", purposeList)
 }
+
+const purposeList = "pan, cvc, index, analytics, fpe, capture, audit"

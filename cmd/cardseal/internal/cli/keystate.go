@@ -133,5 +133,5 @@ var errNamed = &failure{"a repository finds its cards or makes its tokens under 
 	"it is not destroyed; see cardseal keys census"}
 
 func inUse(records uint64) error {
-	return &failure{fmt.Sprintf("%d records need the data key: delete them, or give --shred to lose them for good", records)}
+	return &failure{fmt.Sprintf("%d records need the data key: cardseal reseal brings them under the active one, --shred loses them for good", records)}
 }

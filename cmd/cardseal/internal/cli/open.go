@@ -79,6 +79,25 @@ func repository(ctx context.Context, v *vaultdir.Vault, id string) (*tokenize.Re
 	return v.Vault.Repository(ctx, id)
 }
 
+// repositories are the one that is named, or all.
+func repositories(ctx context.Context, v *vaultdir.Vault, id string) ([]*tokenize.Repository, error) {
+	if id != "" {
+		repo, err := v.Vault.Repository(ctx, id)
+		return []*tokenize.Repository{repo}, err
+	}
+	configs, err := v.Vault.Repositories(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]*tokenize.Repository, len(configs))
+	for i, c := range configs {
+		if all[i], err = v.Vault.Repository(ctx, c.ID); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // actorOf is who is written down as having done it: who was named, else the user
 // of the operating system.
 func actorOf(named string) (string, error) {

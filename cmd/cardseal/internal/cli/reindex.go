@@ -93,23 +93,11 @@ func (a *app) reindex(ctx context.Context, f *reindexFlags) error {
 // toReindex lists the repositories that have an index key, and reports whether one
 // of them is in the middle of a rotation or has another than the ring's active key.
 func toReindex(ctx context.Context, v *vaultdir.Vault, id string) (repos []*tokenize.Repository, behind bool, err error) {
-	var ids []string
-	if id != "" {
-		ids = []string{id}
-	} else {
-		configs, err := v.Vault.Repositories(ctx)
-		if err != nil {
-			return nil, false, err
-		}
-		for _, c := range configs {
-			ids = append(ids, c.ID)
-		}
+	all, err := repositories(ctx, v, id)
+	if err != nil {
+		return nil, false, err
 	}
-	for _, id := range ids {
-		repo, err := v.Vault.Repository(ctx, id)
-		if err != nil {
-			return nil, false, err
-		}
+	for _, repo := range all {
 		st, err := repo.IndexStatus(ctx)
 		if err != nil {
 			return nil, false, err
@@ -148,10 +136,7 @@ func (a *app) reindexOne(ctx context.Context, repo *tokenize.Repository, c token
 	p, err := repo.Reindex(ctx, tokenize.ReindexOptions{
 		Caller: c, NewKey: newKey, RowsPerSecond: f.rate, LeaveUnindexed: f.leave,
 		OnProgress: func(p tokenize.Progress) { bar.Update(p.Rows, p.Rows) },
-		OnLeft: func(token string, err error) {
-			text, _ := explain(err)
-			a.warn(fmt.Sprintf("%s: token %s: %s", id, token, text))
-		},
+		OnLeft:     a.leaves(id),
 	})
 	bar.Close()
 	switch {
@@ -172,6 +157,14 @@ func (a *app) reindexOne(ctx context.Context, repo *tokenize.Repository, c token
 		_, err = fmt.Fprintf(a.stdout, "%s  is found by %s now; %d rows written\n", id, p.Key, p.Changed)
 	}
 	return err
+}
+
+// leaves names tokens of a repository that long work leaves.
+func (a *app) leaves(repository string) func(token string, err error) {
+	return func(token string, err error) {
+		text, _ := explain(err)
+		a.warn(fmt.Sprintf("%s: token %s: %s", repository, token, text))
+	}
 }
 
 func keyText(id keys.KeyID) string {
