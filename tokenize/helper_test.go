@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 		pad.Value[i] = []byte{0x95, 0x3c, 0xe7, 0x51, 0xab, 0x6d, 0xf2}[i%7]
 	}
 	if dir := os.Getenv(childDir); dir != "" {
-		if err := rotate(dir); err != nil {
+		if err := child(dir, os.Getenv(childWork)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

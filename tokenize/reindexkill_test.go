@@ -19,45 +19,73 @@ import (
 )
 
 // childDir names the folder of a vault that the test binary, as a child process,
-// is to rotate.
-const childDir = "CARDSEAL_TOKENIZE_TEST_DIR"
+// is to work on, and childWork what it does there: a name of works.
+const (
+	childDir  = "CARDSEAL_TOKENIZE_TEST_DIR"
+	childWork = "CARDSEAL_TOKENIZE_TEST_WORK"
+)
 
-// openVault opens the vault in a folder as a process of its own does.
-func openVault(ctx context.Context, dir string) (*tokenize.Repository, func(), error) {
+var works = map[string]func(ctx context.Context, p *process) error{"reindex": reindexing, "reseal": resealing}
+
+// process is a vault in a folder as a process of its own has it open.
+type process struct {
+	keys  *keys.Manager
+	vault *tokenize.Vault
+	repo  *tokenize.Repository
+	close func()
+}
+
+func openVault(ctx context.Context, dir string) (*process, error) {
 	db, err := bolt.Open(ctx, filepath.Join(dir, "vault.db"), &bolt.Options{Create: true})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	kek, err := local.OpenKeyFile(filepath.Join(dir, "kek"))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	m, err := keys.Open(ctx, db.Keys(), kek, nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	v, err := tokenize.Open(ctx, db.Cards(), m, &tokenize.Options{AllowDevelopmentKEK: true})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	r, err := v.EnsureRepository(ctx, tokenize.Config{ID: "SHOP", Generation: tokenize.UUID, Management: tokenize.UniqueCard})
-	return r, func() { m.Close(); kek.Close(); db.Close() }, err
+	return &process{m, v, r, func() { m.Close(); kek.Close(); db.Close() }}, err
 }
 
-// rotate is what the child does: it goes on with the rotation there is, or begins
-// one, and says a word after each batch.
-func rotate(dir string) error {
+// child is what the child does.
+func child(dir, work string) error {
 	ctx := context.Background() // a process of its own has no test to take it from
-	r, done, err := openVault(ctx, dir)
+	p, err := openVault(ctx, dir)
 	if err != nil {
 		return err
 	}
-	defer done()
-	st, err := r.IndexStatus(ctx)
+	defer p.close()
+	return works[work](ctx, p)
+}
+
+// startChild starts a process at work on a vault, which says a line after each batch.
+func startChild(t *testing.T, dir, work string) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+	c := exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), childDir+"="+dir, childWork+"="+work)
+	c.Stderr = os.Stderr
+	out, err := c.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
+	return c, bufio.NewScanner(out)
+}
+
+// reindexing goes on with the rotation there is, or begins one.
+func reindexing(ctx context.Context, p *process) error {
+	st, err := p.repo.IndexStatus(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = r.Reindex(ctx, tokenize.ReindexOptions{Caller: me, Batch: 3, NewKey: st.Phase == tokenize.Settled,
+	_, err = p.repo.Reindex(ctx, tokenize.ReindexOptions{Caller: me, Batch: 3, NewKey: st.Phase == tokenize.Settled,
 		OnProgress: func(p tokenize.Progress) { fmt.Println(p.Phase, p.Rows) }})
 	return err
 }
@@ -76,9 +104,10 @@ func TestReindexKilled(t *testing.T) {
 	}
 	// between is what other processes do after a kill.
 	between := func(complete bool) {
-		r, done, err := openVault(t.Context(), dir)
+		p, err := openVault(t.Context(), dir)
 		require.NoError(t, err)
-		defer done()
+		defer p.close()
+		r := p.repo
 		if complete {
 			p, err := r.Reindex(t.Context(), tokenize.ReindexOptions{Caller: me})
 			require.NoError(t, err)
@@ -97,14 +126,8 @@ func TestReindexKilled(t *testing.T) {
 	}
 	phases := map[string]bool{}
 	for n := range kills {
-		c := exec.Command(os.Args[0])
-		c.Env = append(os.Environ(), childDir+"="+dir)
-		c.Stderr = os.Stderr
-		out, err := c.StdoutPipe()
-		require.NoError(t, err)
-		require.NoError(t, c.Start())
+		c, lines := startChild(t, dir, "reindex")
 		// It is killed after some batches, at whatever it does then.
-		lines := bufio.NewScanner(out)
 		for left := n % 7; lines.Scan(); left-- {
 			var phase string
 			_, err := fmt.Sscan(lines.Text(), &phase)
