@@ -125,3 +125,12 @@ func (h *hooked) AssignMerchant(ctx context.Context, merchant string, s store.Sc
 	_, err := through(h, "AssignMerchant", func() (struct{}, error) { return struct{}{}, h.Cards.AssignMerchant(ctx, merchant, s) })
 	return err
 }
+
+func (h *hooked) CountByKey(ctx context.Context, key envelope.KeyID) (uint64, error) {
+	return through(h, "CountByKey", func() (uint64, error) { return h.Cards.CountByKey(ctx, key) })
+}
+
+func (h *hooked) CloseFence(ctx context.Context, key envelope.KeyID) error {
+	_, err := through(h, "CloseFence", func() (struct{}, error) { return struct{}{}, h.Cards.CloseFence(ctx, key) })
+	return err
+}
