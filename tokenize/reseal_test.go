@@ -68,73 +68,73 @@ func (w *world) rowsOf(r *tokenize.Repository, cards int) (tokens []string) {
 
 // All that was sealed under keys before comes under the active one, whatever the
 // token's state, and opens; the earlier keys are needed by nothing any more.
-func TestReseal(t *testing.T) {
-	stores(t, func(t *testing.T, w *world) {
-		r := w.schemes()
-		full := req(t, visa)
-		full.Card.Holder, full.Card.Email, full.Card.Expiry = "A HOLDER", "a@example.com", card.Expiry{Month: 1, Year: 2030}
-		d := w.save(r, full)
-		w.set(r, attach(t, d.Token, netToken))
-		first := active(t, w.keys, keys.PAN)
-		require.Equal(t, uint64(4), w.use(first).Records)
-		w.rotate()
+func TestReseal(t *testing.T) { stores(t, resealAll) }
 
-		other := w.other(r) // it learns of the second key
-		suspended := w.save(other, req(t, master)).Token
-		_, err := other.Suspend(t.Context(), me, suspended)
-		require.NoError(t, err)
-		q := req(t, maestro)
-		q.Invalid, q.TokenExpiry = true, tokenize.Date{Year: 2020, Month: 1, Day: 1}
-		over := w.save(other, q).Token
-		gone := w.save(other, req(t, diners)).Token
-		require.NoError(t, other.Delete(t.Context(), me, gone))
-		second := active(t, w.keys, keys.PAN)
-		require.Equal(t, uint64(2), w.use(second).Records)
+func resealAll(t *testing.T, w *world) {
+	r := w.schemes()
+	full := req(t, visa)
+	full.Card.Holder, full.Card.Email, full.Card.Expiry = "A HOLDER", "a@example.com", card.Expiry{Month: 1, Year: 2030}
+	d := w.save(r, full)
+	w.set(r, attach(t, d.Token, netToken))
+	first := active(t, w.keys, keys.PAN)
+	require.Equal(t, uint64(4), w.use(first).Records)
+	w.rotate()
 
-		third := w.rotate()
-		fresh := w.save(w.other(r), req(t, amex))
-		before := w.dump(r)
-		p := w.reseal(r, tokenize.ResealOptions{Batch: 2})
-		require.Equal(t, tokenize.Progress{Key: third, Rows: 4, Changed: 3, Done: true}, p)
-		w.under(r, third, 7)
-		require.Zero(t, w.use(first).Records)
-		require.Zero(t, w.use(second).Records)
+	other := w.other(r) // it learns of the second key
+	suspended := w.save(other, req(t, master)).Token
+	_, err := other.Suspend(t.Context(), me, suspended)
+	require.NoError(t, err)
+	q := req(t, maestro)
+	q.Invalid, q.TokenExpiry = true, tokenize.Date{Year: 2020, Month: 1, Day: 1}
+	over := w.save(other, q).Token
+	gone := w.save(other, req(t, diners)).Token
+	require.NoError(t, other.Delete(t.Context(), me, gone))
+	second := active(t, w.keys, keys.PAN)
+	require.Equal(t, uint64(2), w.use(second).Records)
 
-		// Rows are as they were, but for version and records.
-		after := w.dump(r)
-		for i := range before {
-			if token := before[i].Token; token != fresh.Token && token != gone {
-				before[i].Version++
-				for j := range before[i].Sealed {
-					require.NotEqual(t, before[i].Sealed[j].Record, after[i].Sealed[j].Record)
-					require.Len(t, after[i].Sealed[j].Record, len(before[i].Sealed[j].Record))
-					before[i].Sealed[j].Record = after[i].Sealed[j].Record
-				}
+	third := w.rotate()
+	fresh := w.save(w.other(r), req(t, amex))
+	before := w.dump(r)
+	p := w.reseal(r, tokenize.ResealOptions{Batch: 2})
+	require.Equal(t, tokenize.Progress{Key: third, Rows: 4, Changed: 3, Done: true}, p)
+	w.under(r, third, 7)
+	require.Zero(t, w.use(first).Records)
+	require.Zero(t, w.use(second).Records)
+
+	// Rows are as they were, but for version and records.
+	after := w.dump(r)
+	for i := range before {
+		if token := before[i].Token; token != fresh.Token && token != gone {
+			before[i].Version++
+			for j := range before[i].Sealed {
+				require.NotEqual(t, before[i].Sealed[j].Record, after[i].Sealed[j].Record)
+				require.Len(t, after[i].Sealed[j].Record, len(before[i].Sealed[j].Record))
+				before[i].Sealed[j].Record = after[i].Sealed[j].Record
 			}
 		}
-		require.Equal(t, before, after)
+	}
+	require.Equal(t, before, after)
 
-		for _, p := range []*tokenize.Repository{r, other, w.other(r)} {
-			got := w.reveal(p, d.Token)
-			require.Equal(t, visa, string(got.Number.AppendDigits(nil)))
-			require.Equal(t, full.Card.Holder, got.Holder)
-			require.Equal(t, full.Card.Email, got.Email)
-			require.Equal(t, netToken, w.network(p, d.Token))
-			w.holds(p, fresh.Token, amex)
-		}
-		_, err = r.Activate(t.Context(), me, suspended)
-		require.NoError(t, err)
-		w.holds(r, suspended, master)
-		_, err = r.Update(t.Context(), tokenize.UpdateRequest{Caller: me, Token: over, TokenExpiry: tokenize.Date{Year: 2090, Month: 1, Day: 1}})
-		require.NoError(t, err)
-		_, err = r.SetValid(t.Context(), me, over, true)
-		require.NoError(t, err)
-		w.holds(r, over, maestro)
+	for _, p := range []*tokenize.Repository{r, other, w.other(r)} {
+		got := w.reveal(p, d.Token)
+		require.Equal(t, visa, string(got.Number.AppendDigits(nil)))
+		require.Equal(t, full.Card.Holder, got.Holder)
+		require.Equal(t, full.Card.Email, got.Email)
+		require.Equal(t, netToken, w.network(p, d.Token))
+		w.holds(p, fresh.Token, amex)
+	}
+	_, err = r.Activate(t.Context(), me, suspended)
+	require.NoError(t, err)
+	w.holds(r, suspended, master)
+	_, err = r.Update(t.Context(), tokenize.UpdateRequest{Caller: me, Token: over, TokenExpiry: tokenize.Date{Year: 2090, Month: 1, Day: 1}})
+	require.NoError(t, err)
+	_, err = r.SetValid(t.Context(), me, over, true)
+	require.NoError(t, err)
+	w.holds(r, over, maestro)
 
-		// Once more, there is nothing to do.
-		p = w.reseal(r, tokenize.ResealOptions{})
-		require.Equal(t, tokenize.Progress{Key: third, Rows: 4, Done: true}, p)
-	})
+	// Once more, there is nothing to do.
+	p = w.reseal(r, tokenize.ResealOptions{})
+	require.Equal(t, tokenize.Progress{Key: third, Rows: 4, Done: true}, p)
 }
 
 func TestResealEvents(t *testing.T) {

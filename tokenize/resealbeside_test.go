@@ -17,32 +17,32 @@ import (
 
 // A call that is told to stop does so between two batches, and the next goes on
 // there: every row is written once.
-func TestResealCancelled(t *testing.T) {
-	stores(t, func(t *testing.T, w *world) {
-		r := w.repo(tokenize.UUID, tokenize.UniqueCard)
-		w.rowsOf(r, 7)
-		next := w.rotate()
-		stops, changed := 0, int64(0)
-		for done := false; !done; {
-			require.Less(t, stops, 8)
-			ctx, cancel := context.WithCancel(t.Context())
-			p, err := w.other(r).Reseal(ctx, tokenize.ResealOptions{Caller: me, Batch: 2, OnProgress: func(p tokenize.Progress) {
-				require.Equal(t, min(int64(2*(stops+1)), 7), p.Rows, "earlier calls' rows are counted")
-				if p.Changed > 0 {
-					cancel()
-				}
-			}})
-			cancel()
-			changed += p.Changed
-			if done = p.Done; !done {
-				require.ErrorIs(t, err, context.Canceled)
-				stops++
+func TestResealCancelled(t *testing.T) { stores(t, resealCancelled) }
+
+func resealCancelled(t *testing.T, w *world) {
+	r := w.repo(tokenize.UUID, tokenize.UniqueCard)
+	w.rowsOf(r, 7)
+	next := w.rotate()
+	stops, changed := 0, int64(0)
+	for done := false; !done; {
+		require.Less(t, stops, 8)
+		ctx, cancel := context.WithCancel(t.Context())
+		p, err := w.other(r).Reseal(ctx, tokenize.ResealOptions{Caller: me, Batch: 2, OnProgress: func(p tokenize.Progress) {
+			require.Equal(t, min(int64(2*(stops+1)), 7), p.Rows, "earlier calls' rows are counted")
+			if p.Changed > 0 {
+				cancel()
 			}
+		}})
+		cancel()
+		changed += p.Changed
+		if done = p.Done; !done {
+			require.ErrorIs(t, err, context.Canceled)
+			stops++
 		}
-		require.Equal(t, 4, stops)
-		require.Equal(t, int64(7), changed)
-		w.under(r, next, 7)
-	})
+	}
+	require.Equal(t, 4, stops)
+	require.Equal(t, int64(7), changed)
+	w.under(r, next, 7)
 }
 
 // Wherever in a reseal another process rotates the ring, and its own reseal comes
@@ -121,158 +121,158 @@ func TestResealCursorOfAnotherKey(t *testing.T) {
 
 // A row that is changed, deleted or indexed anew just before it is written keeps
 // what came last.
-func TestResealBesideChanges(t *testing.T) {
-	stores(t, func(t *testing.T, w *world) {
-		r := w.repo(tokenize.UUID, tokenize.UniqueCard)
-		tokens := w.rowsOf(r, 5)
-		other := w.other(r)
-		next := w.rotate()
-		first := true
-		w.cards.set(func(op string, _ int) error {
-			if op != "Write" || !first {
-				return nil
-			}
-			first = false
-			w.save(other, with(t, tokens[0], amex))
-			_, err := other.Update(t.Context(), tokenize.UpdateRequest{Caller: me, Token: tokens[1], Card: card.Details{Holder: "A N OTHER"}})
-			require.NoError(t, err)
-			require.NoError(t, other.Delete(t.Context(), me, tokens[2]))
-			_, err = other.Suspend(t.Context(), me, tokens[3])
-			require.NoError(t, err)
-			w.reindex(other, tokenize.ReindexOptions{NewKey: true}) // another epoch
+func TestResealBesideChanges(t *testing.T) { stores(t, resealBesideChanges) }
+
+func resealBesideChanges(t *testing.T, w *world) {
+	r := w.repo(tokenize.UUID, tokenize.UniqueCard)
+	tokens := w.rowsOf(r, 5)
+	other := w.other(r)
+	next := w.rotate()
+	first := true
+	w.cards.set(func(op string, _ int) error {
+		if op != "Write" || !first {
 			return nil
-		}, nil)
-		w.reseal(r, tokenize.ResealOptions{})
-		require.False(t, first)
-		w.cards.set(nil, nil)
-		w.holds(r, tokens[0], amex)
-		require.Equal(t, "A N OTHER", w.reveal(r, tokens[1]).Holder)
-		require.Equal(t, store.Deleted, w.row(r, tokens[2]).Status)
-		require.Equal(t, store.Suspended, w.row(r, tokens[3]).Status)
-		require.True(t, w.reveal(r, tokens[4]).Number.Equal(counted(t, 4)))
-		w.under(r, next, 5)
-		st, err := r.IndexStatus(t.Context())
+		}
+		first = false
+		w.save(other, with(t, tokens[0], amex))
+		_, err := other.Update(t.Context(), tokenize.UpdateRequest{Caller: me, Token: tokens[1], Card: card.Details{Holder: "A N OTHER"}})
 		require.NoError(t, err)
-		w.settled(r, st.Key)
-	})
+		require.NoError(t, other.Delete(t.Context(), me, tokens[2]))
+		_, err = other.Suspend(t.Context(), me, tokens[3])
+		require.NoError(t, err)
+		w.reindex(other, tokenize.ReindexOptions{NewKey: true}) // another epoch
+		return nil
+	}, nil)
+	w.reseal(r, tokenize.ResealOptions{})
+	require.False(t, first)
+	w.cards.set(nil, nil)
+	w.holds(r, tokens[0], amex)
+	require.Equal(t, "A N OTHER", w.reveal(r, tokens[1]).Holder)
+	require.Equal(t, store.Deleted, w.row(r, tokens[2]).Status)
+	require.Equal(t, store.Suspended, w.row(r, tokens[3]).Status)
+	require.True(t, w.reveal(r, tokens[4]).Number.Equal(counted(t, 4)))
+	w.under(r, next, 5)
+	st, err := r.IndexStatus(t.Context())
+	require.NoError(t, err)
+	w.settled(r, st.Key)
 }
 
 // A key that is closed for writing while rows are brought under it gives way to the
 // one after it; where there is none, the call says so after a bounded number of
 // tries.
-func TestResealBehindAFence(t *testing.T) {
-	stores(t, func(t *testing.T, w *world) {
-		r := w.repo(tokenize.UUID, tokenize.UniqueCard)
-		w.rowsOf(r, 5)
-		closed := w.rotate()
-		w.reseal(r, tokenize.ResealOptions{}) // this process knows the fence as open
-		w.rotate()
-		next := keys.KeyID{}
-		w.cards.set(func(op string, _ int) error {
-			if op == "Write" && next.IsZero() {
-				closed = active(t, w.keys, keys.PAN)
-				require.NoError(t, w.db.Cards().CloseFence(t.Context(), closed))
-				next = w.rotate()
-			}
-			return nil
-		}, nil)
-		p := w.reseal(r, tokenize.ResealOptions{Batch: 2})
-		require.Equal(t, next, p.Key)
-		w.under(r, next, 5)
-		require.Zero(t, w.use(closed).Records)
+func TestResealBehindAFence(t *testing.T) { stores(t, resealBehindAFence) }
 
-		last := w.rotate()
-		require.NoError(t, w.db.Cards().CloseFence(t.Context(), last))
-		w.cards.set(nil, nil)
-		_, err := r.Reseal(t.Context(), tokenize.ResealOptions{Caller: me})
-		require.Equal(t, "KEY_FENCED", fails(t, err, tokenize.ServerFailed, "", keys.ErrDisabled).SupportCode)
-		require.Less(t, len(w.cards.made()), 20)
-		w.under(r, next, 5)
-	})
+func resealBehindAFence(t *testing.T, w *world) {
+	r := w.repo(tokenize.UUID, tokenize.UniqueCard)
+	w.rowsOf(r, 5)
+	closed := w.rotate()
+	w.reseal(r, tokenize.ResealOptions{}) // this process knows the fence as open
+	w.rotate()
+	next := keys.KeyID{}
+	w.cards.set(func(op string, _ int) error {
+		if op == "Write" && next.IsZero() {
+			closed = active(t, w.keys, keys.PAN)
+			require.NoError(t, w.db.Cards().CloseFence(t.Context(), closed))
+			next = w.rotate()
+		}
+		return nil
+	}, nil)
+	p := w.reseal(r, tokenize.ResealOptions{Batch: 2})
+	require.Equal(t, next, p.Key)
+	w.under(r, next, 5)
+	require.Zero(t, w.use(closed).Records)
+
+	last := w.rotate()
+	require.NoError(t, w.db.Cards().CloseFence(t.Context(), last))
+	w.cards.set(nil, nil)
+	_, err := r.Reseal(t.Context(), tokenize.ResealOptions{Caller: me})
+	require.Equal(t, "KEY_FENCED", fails(t, err, tokenize.ServerFailed, "", keys.ErrDisabled).SupportCode)
+	require.Less(t, len(w.cards.made()), 20)
+	w.under(r, next, 5)
 }
 
 // Several reseals, a reindex and rotations beside saves, updates and deletes by
 // several processes: every card is what was saved last, and one more reseal brings
 // all under one key.
-func TestResealBesideAll(t *testing.T) {
-	stores(t, func(t *testing.T, w *world) {
-		const callers, cards, saves = 8, 5, 40
-		r := w.repo(tokenize.UUID, tokenize.UniqueCard)
-		w.rowsOf(r, 20)
-		var wg sync.WaitGroup
-		errs := make(chan error, callers+3+3*2)
-		type last struct{ token, holder string }
-		var kept [callers][cards]last
-		for c := range callers {
-			p := w.other(r)
-			wg.Go(func() {
-				for n := range saves {
-					i := n % cards
-					at := &kept[c][i]
-					holder := fmt.Sprintf("HOLDER %d", n)
-					d, err := p.Save(t.Context(), tokenize.SaveRequest{Caller: me, Token: at.token,
-						Card: card.Details{Number: counted(t, 1000+cards*c+i), Holder: holder}})
-					if err == nil {
-						*at = last{d.Token, holder}
-						if n%7 == 0 {
-							err = p.Delete(t.Context(), me, d.Token)
-							*at = last{}
-						}
-					}
-					if err != nil {
-						errs <- err
-						return
-					}
-				}
-			})
-		}
-		for i := range 3 {
-			p := w.other(r)
-			wg.Go(func() {
-				for range 3 {
-					got, err := p.Reseal(t.Context(), tokenize.ResealOptions{Caller: me, Batch: 2 + 3*i})
-					if err == nil && !got.Done {
-						err = errors.New("not done")
-					}
-					if err != nil {
-						errs <- err
-						return
-					}
-				}
-			})
-		}
+func TestResealBesideAll(t *testing.T) { stores(t, resealBesideAll) }
+
+func resealBesideAll(t *testing.T, w *world) {
+	const callers, cards, saves = 8, 5, 40
+	r := w.repo(tokenize.UUID, tokenize.UniqueCard)
+	w.rowsOf(r, 20)
+	var wg sync.WaitGroup
+	errs := make(chan error, callers+3+3*2)
+	type last struct{ token, holder string }
+	var kept [callers][cards]last
+	for c := range callers {
+		p := w.other(r)
 		wg.Go(func() {
-			p, m := w.other(r), w.manager()
-			for range 3 {
-				if _, err := m.Rotate(t.Context(), keys.PAN); err != nil {
-					errs <- err
+			for n := range saves {
+				i := n % cards
+				at := &kept[c][i]
+				holder := fmt.Sprintf("HOLDER %d", n)
+				d, err := p.Save(t.Context(), tokenize.SaveRequest{Caller: me, Token: at.token,
+					Card: card.Details{Number: counted(t, 1000+cards*c+i), Holder: holder}})
+				if err == nil {
+					*at = last{d.Token, holder}
+					if n%7 == 0 {
+						err = p.Delete(t.Context(), me, d.Token)
+						*at = last{}
+					}
 				}
-				if _, err := p.Reindex(t.Context(), tokenize.ReindexOptions{Caller: me, NewKey: true, Batch: 3}); err != nil {
+				if err != nil {
 					errs <- err
+					return
 				}
 			}
 		})
-		wg.Wait()
-		close(errs)
-		for err := range errs {
-			require.NoError(t, err)
-		}
-		p := w.reseal(w.other(r), tokenize.ResealOptions{})
-		require.Equal(t, active(t, w.keys, keys.PAN), p.Key)
-		values, fresh := 20, w.other(r)
-		for c := range callers {
-			for i, at := range kept[c] {
-				if at.token == "" {
-					continue
+	}
+	for i := range 3 {
+		p := w.other(r)
+		wg.Go(func() {
+			for range 3 {
+				got, err := p.Reseal(t.Context(), tokenize.ResealOptions{Caller: me, Batch: 2 + 3*i})
+				if err == nil && !got.Done {
+					err = errors.New("not done")
 				}
-				values += 2
-				got := w.reveal(fresh, at.token)
-				require.Equal(t, at.holder, got.Holder)
-				require.True(t, got.Number.Equal(counted(t, 1000+cards*c+i)))
+				if err != nil {
+					errs <- err
+					return
+				}
+			}
+		})
+	}
+	wg.Go(func() {
+		p, m := w.other(r), w.manager()
+		for range 3 {
+			if _, err := m.Rotate(t.Context(), keys.PAN); err != nil {
+				errs <- err
+			}
+			if _, err := p.Reindex(t.Context(), tokenize.ReindexOptions{Caller: me, NewKey: true, Batch: 3}); err != nil {
+				errs <- err
 			}
 		}
-		w.under(r, p.Key, values)
 	})
+	wg.Wait()
+	close(errs)
+	for err := range errs {
+		require.NoError(t, err)
+	}
+	p := w.reseal(w.other(r), tokenize.ResealOptions{})
+	require.Equal(t, active(t, w.keys, keys.PAN), p.Key)
+	values, fresh := 20, w.other(r)
+	for c := range callers {
+		for i, at := range kept[c] {
+			if at.token == "" {
+				continue
+			}
+			values += 2
+			got := w.reveal(fresh, at.token)
+			require.Equal(t, at.holder, got.Holder)
+			require.True(t, got.Number.Equal(counted(t, 1000+cards*c+i)))
+		}
+	}
+	w.under(r, p.Key, values)
 }
 
 // A process whose seal lease does not know of a rotation seals under the key
