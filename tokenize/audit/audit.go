@@ -65,7 +65,8 @@ const (
 	Reindex Action = "reindex"
 	// Reseal: what is sealed was brought under the active key.
 	Reseal Action = "reseal"
-	// DestroyKey: a data key was destroyed, which Reason names.
+	// DestroyKey: a data key was destroyed, which Reason names. One that is Done has
+	// its Receipt.
 	DestroyKey Action = "destroy-key"
 
 	SetScheme      Action = "set-scheme-token"
@@ -104,6 +105,9 @@ type Event struct {
 	Correlation string
 	// Verification is what acquirer verification came to, where it was asked.
 	Verification string
+	// Receipt is that of a destroyed data key, as [keys.Receipt.AppendTo] encodes it.
+	// It is written down in base64url, and so chained and anchored as all else is.
+	Receipt []byte
 }
 
 // Sink receives events, several at a time where a call concerns several tokens.
@@ -127,7 +131,7 @@ func (s logSink) Record(ctx context.Context, events []Event) error {
 	}
 	for i := range events {
 		e := &events[i]
-		attrs := make([]slog.Attr, 0, 11)
+		attrs := make([]slog.Attr, 0, 13)
 		for _, a := range e.texts() {
 			if a.value != "" {
 				attrs = append(attrs, slog.String(a.name, a.value))

@@ -20,6 +20,7 @@ var full = audit.Event{
 	Time:   time.Date(2030, 1, 2, 3, 4, 5, 6_000_000, time.UTC),
 	Action: audit.Reveal, Outcome: audit.Refused, Repository: "SHOP", Merchant: "M1", Owner: "clerk",
 	Token: "tok", Unknown: "0123456789abcdef0123456789abcdef", Reason: "dispute", Field: "token", Correlation: "c-1", Verification: "EXTERNAL_VERIFICATION_DECLINED",
+	Receipt: []byte("a receipt"),
 }
 
 // Each event is one record; each field of it is in it; empty ones are left out.
@@ -43,8 +44,8 @@ func TestLog(t *testing.T) {
 	require.Equal(t, map[string]any{
 		"action": "reveal", "outcome": "refused", "repository": "SHOP", "merchant": "M1", "owner": "clerk",
 		"token": "tok", "unknownToken": full.Unknown, "reason": "dispute", "field": "token", "correlation": "c-1",
-		"verification": "EXTERNAL_VERIFICATION_DECLINED",
-		"at":           "2030-01-02T03:04:05.006Z",
+		"verification": "EXTERNAL_VERIFICATION_DECLINED", "receipt": "YSByZWNlaXB0",
+		"at": "2030-01-02T03:04:05.006Z",
 	}, read(lines[0]))
 	require.Equal(t, map[string]any{
 		"action": "save", "outcome": "created", "token": "a \"quoted\"\nline", "at": "2030-01-02T03:04:05.006Z",

@@ -26,13 +26,13 @@ type text struct{ name, value string }
 
 // texts are the event's fields but the time, as they are named where they are
 // written down.
-func (e *Event) texts() [11]text {
+func (e *Event) texts() [12]text {
 	return [...]text{
 		{"action", string(e.Action)}, {"outcome", string(e.Outcome)},
 		{"repository", e.Repository}, {"merchant", e.Merchant}, {"owner", e.Owner},
 		{"token", e.Token}, {"unknownToken", e.Unknown}, {"reason", e.Reason},
 		{"field", e.Field}, {"correlation", e.Correlation},
-		{"verification", e.Verification},
+		{"verification", e.Verification}, {"receipt", encoding.EncodeToString(e.Receipt)},
 	}
 }
 

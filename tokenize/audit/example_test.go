@@ -86,3 +86,59 @@ func ExampleFile() {
 	// 1 event, 0 gaps, <nil>
 	// audit: the log ends before the anchor: entries were cut off
 }
+
+// The receipts of destroyed data keys are in the events of their destruction, and
+// hold what the chain holds.
+func ExampleVerify() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "audit")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "audit.log")
+	m, err := keys.Open(ctx, memory.New().Keys(), keystest.NewKEK("example"), nil)
+	if err != nil {
+		panic(err)
+	}
+	defer m.Close()
+	ring, err := m.Scope(keys.Audit, "")
+	if err != nil {
+		panic(err)
+	}
+	f, err := audit.OpenFile(path, ring, nil)
+	if err != nil {
+		panic(err)
+	}
+	destroyed := time.Unix(1_900_000_000, 0).UTC()
+	receipt := keys.Receipt{ // of Manager.Destroy
+		Key: keys.KeyID{1}, Ring: keys.RingID{Environment: "production", Purpose: keys.PAN},
+		Destroyed: destroyed, LastUse: destroyed.Add(time.Hour), Promise: keys.CopiesGone,
+	}
+	err = f.Record(ctx, []audit.Event{{
+		Time: time.Now(), Action: audit.DestroyKey, Outcome: audit.Done, Owner: "custodian", Receipt: receipt.AppendTo(nil),
+	}})
+	if err != nil {
+		panic(err)
+	}
+	if err := f.Close(); err != nil {
+		panic(err)
+	}
+
+	log, err := os.Open(path)
+	if err != nil {
+		panic(err)
+	}
+	defer log.Close()
+	found := map[uint64]keys.Receipt{}
+	_, err = audit.Verify(ctx, log, ring, &audit.VerifyOptions{Each: func(sequence uint64, e *audit.Event) {
+		if r, err := keys.ParseReceipt(e.Receipt); err == nil {
+			found[sequence] = r
+		}
+	}})
+	if err != nil {
+		panic(err) // none of them counts
+	}
+	fmt.Println(len(found), found[2].Promise)
+	// Output: 1 once all older copies of the key store are gone
+}

@@ -60,7 +60,7 @@ func TestLineIsJSON(t *testing.T) {
 	require.InEpsilon(t, 2, l["seq"], 0)
 	require.Equal(t, map[string]any{
 		"action": "reveal", "outcome": "refused", "repository": "SHOP", "merchant": "M1", "owner": "clerk",
-		"token": "tok", "unknownToken": full.Unknown, "reason": "dispute", "field": "token", "correlation": "c-1", "verification": full.Verification,
+		"token": "tok", "unknownToken": full.Unknown, "reason": "dispute", "field": "token", "correlation": "c-1", "verification": full.Verification, "receipt": "YSByZWNlaXB0",
 		"at": "2030-01-02T03:04:05.006Z",
 	}, l["event"])
 }

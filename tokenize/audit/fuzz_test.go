@@ -22,7 +22,7 @@ func sampleLines() (all [][]byte) {
 		{seq: 1<<64 - 1, event: &Event{}},
 		{seq: 4, event: &Event{
 			Time: time.Unix(1900000000, 123), Action: "a", Outcome: "b", Repository: "c", Merchant: "d", Owner: "e",
-			Token: "f\"\\\n\x01é", Unknown: "g", Reason: "h", Field: "i", Correlation: "j",
+			Token: "f\"\\\n\x01é", Unknown: "g", Reason: "h", Field: "i", Correlation: "j", Verification: "k", Receipt: []byte("a receipt"),
 		}},
 	} {
 		l.mac = mac
@@ -59,6 +59,8 @@ func TestLineHasOneSpelling(t *testing.T) {
 		"zone":           strings.Replace(text, `Z","action"`, `+00:00","action"`, 1),
 		"key":            strings.Replace(text, `"key":"00`, `"key":"0`, 1),
 		"mac":            strings.Replace(text, `"mac":"AQ`, `"mac":"A`, 1),
+		"receipt":        strings.Replace(text, `"YSByZWNlaXB0"`, `"YSByZWNl\naXB0"`, 1),
+		"not base64":     strings.Replace(text, `"YSByZWNlaXB0"`, `"YSByZWNlaXB"`, 1),
 		"padding":        text[:len(text)-3] + `B"}`,
 		"two kinds":      strings.Replace(text, `,"event"`, `,"begin":{},"event"`, 1),
 		"no kind":        text[:strings.Index(text, `,"event"`)] + text[strings.Index(text, `,"mac"`):],

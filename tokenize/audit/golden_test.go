@@ -16,7 +16,7 @@ import (
 	"github.com/cardseal/cardseal/tokenize/audit"
 )
 
-var update = flag.Bool("update", false, "write testdata/chain-1.log anew")
+var update = flag.Bool("update", false, "write the logs in testdata anew")
 
 const (
 	goldenFile   = "testdata/chain-1.log"

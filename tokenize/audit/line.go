@@ -167,12 +167,17 @@ type eventJSON struct {
 	Field        string    `json:"field"`
 	Correlation  string    `json:"correlation"`
 	Verification string    `json:"verification"`
+	Receipt      string    `json:"receipt"`
 }
 
 func (j *eventJSON) event() *Event {
+	var receipt []byte
+	if j.Receipt != "" {
+		receipt, _ = encoding.DecodeString(j.Receipt) // a bad one shows when the line is compared
+	}
 	return &Event{
 		Time: j.At, Action: j.Action, Outcome: j.Outcome, Repository: j.Repository, Merchant: j.Merchant, Owner: j.Owner,
 		Token: j.Token, Unknown: j.Unknown, Reason: j.Reason, Field: j.Field, Correlation: j.Correlation,
-		Verification: j.Verification,
+		Verification: j.Verification, Receipt: receipt,
 	}
 }

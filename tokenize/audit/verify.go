@@ -21,6 +21,10 @@ type VerifyOptions struct {
 	Anchor *Anchor
 	// After is the head of the log that this one continues.
 	After *Anchor
+	// Each is told of each event, in order, with the sequence number of its line, once
+	// that is verified. What follows may be found wrong yet: what it was told counts
+	// when Verify has returned without an error.
+	Each func(sequence uint64, e *Event)
 }
 
 // Report is what [Verify] found.
@@ -255,6 +259,9 @@ func (v *verifier) count(l *line) {
 		r.First = l.event.Time
 	}
 	r.Last = l.event.Time
+	if v.o.Each != nil {
+		v.o.Each(l.seq, l.event)
+	}
 }
 
 // key sets up the key that a line names.
