@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cardseal/cardseal/cmd/cardseal/internal/vaultdir"
+	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize/audit"
 )
 
@@ -57,12 +58,9 @@ lines from before the log was chained.`,
 
 func (a *app) verifyAudit(ctx context.Context, f *auditFlags) error {
 	var o audit.VerifyOptions
-	if f.anchor != "" {
-		anchor, err := audit.ParseAnchor(f.anchor)
-		if err != nil {
-			return usagef("--anchor is not what cardseal audit anchor prints")
-		}
-		o.Anchor = &anchor
+	var err error
+	if o.Anchor, err = parseAnchor(f.anchor); err != nil {
+		return err
 	}
 	v, err := a.open(ctx)
 	if err != nil {
@@ -73,16 +71,7 @@ func (a *app) verifyAudit(ctx context.Context, f *auditFlags) error {
 	if path == "" {
 		path = filepath.Join(v.Dir, vaultdir.AuditFile)
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	ring, err := vaultdir.AuditRing(v.Keys)
-	if err != nil {
-		return err
-	}
-	report, err := audit.Verify(ctx, file, ring, &o)
+	report, err := readLog(ctx, v, path, &o)
 	wrong, found := errors.AsType[*audit.ChainError](err)
 	if err != nil && !found {
 		return err
@@ -94,9 +83,42 @@ func (a *app) verifyAudit(ctx context.Context, f *auditFlags) error {
 		return &failure{path + ": " + wherein(wrong)}
 	}
 	if o.Anchor == nil {
-		a.warn("without --anchor nobody can tell whether entries were cut off the end")
+		a.warn(noAnchor)
 	}
 	return v.Close()
+}
+
+const noAnchor = "without --anchor nobody can tell whether entries were cut off the end"
+
+// parseAnchor reads the option --anchor, nil where it was not given.
+func parseAnchor(text string) (*audit.Anchor, error) {
+	if text == "" {
+		return nil, nil
+	}
+	anchor, err := audit.ParseAnchor(text)
+	if err != nil {
+		return nil, usagef("--anchor is not what cardseal audit anchor prints")
+	}
+	return &anchor, nil
+}
+
+// readLog verifies a log of the vault.
+func readLog(ctx context.Context, v *vaultdir.Vault, path string, o *audit.VerifyOptions) (audit.Report, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return audit.Report{}, err
+	}
+	defer file.Close()
+	ring, err := vaultdir.AuditRing(v.Keys)
+	if err != nil {
+		return audit.Report{}, err
+	}
+	report, err := audit.Verify(ctx, file, ring, o)
+	if _, kms := errors.AsType[*keys.CallError](err); errors.Is(err, keys.ErrDisabled) && !kms {
+		err = &failure{fmt.Sprintf("%s: from entry %d on it cannot be verified: the data key that chained it was disabled or destroyed",
+			path, report.Head.Sequence+1)}
+	}
+	return report, err
 }
 
 // wherein says which line of a log is wrong, and how.

@@ -19,7 +19,7 @@ var purposes = []keys.Purpose{keys.PAN, keys.CVC, keys.Index, keys.Analytics, ke
 func (a *app) keysCommand() *cobra.Command {
 	return group("keys", "Rings and their data keys", "  cardseal keys list\n  cardseal keys rotate --purpose pan\n  cardseal keys inventory",
 		a.keysList(), a.keysRotate(), a.keysRewrap(), a.keysRetire(), a.keysDisable(), a.keysEnable(),
-		a.keysCensus(), a.keysInventory(), a.keysDestroy())
+		a.keysCensus(), a.keysInventory(), a.keysDestroy(), a.keysReceipts())
 }
 
 // listedKey is a data key as keys list shows it.

@@ -2,9 +2,7 @@ package cli
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -39,7 +37,8 @@ A key that is found in use after all is kept, but closed for writing by then: wh
 sealed can be read and deleted.
 
 Older copies of the store still hold the key, wrapped. The receipt says when what it
-sealed is beyond recovery; keep it. The destruction is written into the audit log.`,
+sealed is beyond recovery; keep it. The destruction is written into the audit log, its
+receipt with it: cardseal keys receipts shows it again.`,
 		Example: `  cardseal keys destroy ` + exampleKey + `
   cardseal keys destroy ` + exampleKey + ` --confirm ` + exampleKey + ` --json > receipt.json`,
 		Args: oneArgument("key's ID"),
@@ -135,7 +134,7 @@ func destroyRecorded(ctx context.Context, v *vaultdir.Vault, r *keys.Record, act
 		_ = v.Record(ctx, e) // the failure itself is told
 		return receipt, keyError(err)
 	}
-	e.Outcome = audit.Done
+	e.Outcome, e.Receipt = audit.Done, receipt.AppendTo(nil)
 	e.Reason += fmt.Sprintf(", records lost: %d", receipt.Records)
 	if err := v.Record(ctx, e); err != nil {
 		return receipt, &failure{"the data key was destroyed, but the audit log could not be written; the same command does so and gives the receipt"}
@@ -143,37 +142,12 @@ func destroyRecorded(ctx context.Context, v *vaultdir.Vault, r *keys.Record, act
 	return receipt, nil
 }
 
-// receiptFields is a receipt as keys destroy shows it.
-type receiptFields struct {
-	Key       string    `json:"key"`
-	Ring      string    `json:"ring"`
-	Destroyed time.Time `json:"destroyed"`
-	LastUse   time.Time `json:"lastUse"`
-	Records   uint64    `json:"records"`
-	Shredded  bool      `json:"shredded"`
-	Promise   string    `json:"promise"`
-	Receipt   string    `json:"receipt"` // as keys.ParseReceipt reads it, in base64
-}
-
 func (a *app) showReceipt(r *keys.Receipt, asJSON bool) error {
-	f := receiptFields{
-		Key: r.Key.String(), Ring: string(r.Ring.Purpose), Destroyed: r.Destroyed, LastUse: r.LastUse,
-		Records: r.Records, Shredded: r.Shredded, Promise: r.Promise.String(),
-		Receipt: base64.StdEncoding.EncodeToString(r.AppendTo(nil)),
-	}
+	f := fieldsOf(r)
 	if asJSON {
 		return a.printJSON(f)
 	}
-	for _, l := range []struct{ name, value string }{
-		{"key", f.Key}, {"ring", f.Ring}, {"destroyed", f.Destroyed.Format(time.RFC3339)},
-		{"last use", f.LastUse.Format(time.RFC3339)}, {"records lost", strconv.FormatUint(f.Records, 10)},
-		{"unrecoverable", f.Promise}, {"receipt", f.Receipt},
-	} {
-		if err := field(a.stdout, l.name, l.value); err != nil {
-			return err
-		}
-	}
-	return nil
+	return f.print(a.stdout)
 }
 
 var errNotConfirmed = usagef("the ID given to confirm is not the key's: nothing was done")
