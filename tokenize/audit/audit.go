@@ -68,6 +68,12 @@ const (
 	// DestroyKey: a data key was destroyed, which Reason names. One that is Done has
 	// its Receipt.
 	DestroyKey Action = "destroy-key"
+	// Other changes of a data key, or of all keys of a ring, which Reason names.
+	RotateKey  Action = "rotate-key"
+	RewrapKeys Action = "rewrap-keys"
+	RetireKey  Action = "retire-key"
+	DisableKey Action = "disable-key"
+	EnableKey  Action = "enable-key"
 
 	SetScheme      Action = "set-scheme-token"
 	ActivateScheme Action = "activate-scheme-token"

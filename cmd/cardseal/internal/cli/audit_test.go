@@ -73,12 +73,12 @@ func TestAuditVerify(t *testing.T) {
 	// An altered line is found, and named.
 	w.alterLog(func(log string) string { return strings.Replace(log, `"reason":"x"`, `"reason":"y"`, 1) })
 	v = w.auditOf(ExitFailed)
-	require.Equal(t, int64(5), v.Line)
+	require.Equal(t, int64(7), v.Line)
 	require.Equal(t, audit.ErrMAC.Error(), v.Problem)
 	r = w.run("audit", "verify")
 	require.Equal(t, ExitFailed, r.code)
-	require.Contains(t, r.err, "audit.log: line 5 does not fit its MAC")
-	require.Contains(t, r.out, "4 entries verified")
+	require.Contains(t, r.err, "audit.log: line 7 does not fit its MAC")
+	require.Contains(t, r.out, "6 entries verified")
 }
 
 // Entries cut off the end are missed by an anchor alone.

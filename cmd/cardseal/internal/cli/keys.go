@@ -11,6 +11,7 @@ import (
 
 	"github.com/cardseal/cardseal/cmd/cardseal/internal/vaultdir"
 	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize/audit"
 )
 
 // purposes are the rings that a vault may have.
@@ -86,7 +87,7 @@ func (a *app) showKey(k listedKey, asJSON bool) error {
 func days(d time.Duration) int { return int(d.Hours() / 24) }
 
 func (a *app) keysRotate() *cobra.Command {
-	var purpose string
+	var purpose, actor string
 	c := &cobra.Command{
 		Use: "rotate", Short: "Make a new active key for a ring",
 		Long: `rotate makes a new data key, which seals from now on, and retires the one before,
@@ -101,15 +102,16 @@ which goes on opening what it sealed.`,
 			if err != nil {
 				return err
 			}
+			who, err := actorOf(actor)
+			if err != nil {
+				return err
+			}
 			v, err := a.open(c.Context())
 			if err != nil {
 				return err
 			}
 			defer v.Close()
-			id, err := v.Keys.Rotate(c.Context(), p)
-			if errors.Is(err, keys.ErrNotRotatable) {
-				return &failure{"ring " + purpose + ": " + err.Error()}
-			}
+			id, err := rotateRecorded(c.Context(), v, p, who)
 			if err != nil {
 				return err
 			}
@@ -120,7 +122,23 @@ which goes on opening what it sealed.`,
 		}),
 	}
 	purposeFlag(c, &purpose, "the ring: pan, cvc, …")
+	actorFlag(c, &actor)
 	return c
+}
+
+func rotateRecorded(ctx context.Context, v *vaultdir.Vault, p keys.Purpose, actor string) (id keys.KeyID, err error) {
+	const lost = "the ring was rotated, but the audit log could not be written; see cardseal keys list"
+	err = recorded(ctx, v, ringEvent(audit.RotateKey, actor, p), lost, func(e *audit.Event) error {
+		id, err = v.Keys.Rotate(ctx, p)
+		if errors.Is(err, keys.ErrNotRotatable) {
+			return &failure{"ring " + string(p) + ": " + err.Error()}
+		}
+		if err == nil {
+			e.Reason = fmt.Sprintf("data key %v of ring %s is active", id, p)
+		}
+		return err
+	})
+	return id, err
 }
 
 func purposeFlag(c *cobra.Command, purpose *string, usage string) {

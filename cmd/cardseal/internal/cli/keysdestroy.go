@@ -47,7 +47,7 @@ receipt with it: cardseal keys receipts shows it again.`,
 	flags := c.Flags()
 	flags.BoolVar(&f.shred, "shred", false, "lose the records that need the key")
 	flags.StringVar(&f.confirm, "confirm", "", "the key's ID once more, in place of the question")
-	flags.StringVar(&f.actor, "actor", "", "who does it, for the record (default the user)")
+	actorFlag(c, &f.actor)
 	flags.DurationVar(&f.sealLease, "seal-lease", 0, "the longest seal lease of all services (default 5m)")
 	flags.DurationVar(&f.serve, "serve", 0, "the longest that a service keeps a key in memory (default 1h)")
 	flags.BoolVar(&f.asJSON, "json", false, "one JSON object")
@@ -119,27 +119,18 @@ func mayDestroy(ctx context.Context, v *vaultdir.Vault, r *keys.Record, shred bo
 	return lost, nil
 }
 
-// destroyRecorded destroys a key between two events: that it begins, without which it
-// is not done, and what became of it.
-func destroyRecorded(ctx context.Context, v *vaultdir.Vault, r *keys.Record, actor string, o keys.DestroyOptions) (keys.Receipt, error) {
-	e := audit.Event{Action: audit.DestroyKey, Outcome: audit.Begun, Owner: actor,
-		Reason: fmt.Sprintf("data key %v of ring %s", r.ID, r.Ring.Purpose)}
-	if err := v.Record(ctx, e); err != nil {
-		return keys.Receipt{}, err
-	}
-	receipt, err := v.Keys.Destroy(ctx, r.ID, o)
-	ctx = context.WithoutCancel(ctx)
-	if err != nil {
-		e.Outcome = audit.Failed
-		_ = v.Record(ctx, e) // the failure itself is told
-		return receipt, keyError(err)
-	}
-	e.Outcome, e.Receipt = audit.Done, receipt.AppendTo(nil)
-	e.Reason += fmt.Sprintf(", records lost: %d", receipt.Records)
-	if err := v.Record(ctx, e); err != nil {
-		return receipt, &failure{"the data key was destroyed, but the audit log could not be written; the same command does so and gives the receipt"}
-	}
-	return receipt, nil
+// destroyRecorded destroys a key and has its receipt chained.
+func destroyRecorded(ctx context.Context, v *vaultdir.Vault, r *keys.Record, actor string, o keys.DestroyOptions) (receipt keys.Receipt, err error) {
+	const lost = "the data key was destroyed, but the audit log could not be written; the same command does so and gives the receipt"
+	err = recorded(ctx, v, keyEvent(audit.DestroyKey, actor, r), lost, func(e *audit.Event) error {
+		if receipt, err = v.Keys.Destroy(ctx, r.ID, o); err != nil {
+			return keyError(err)
+		}
+		e.Receipt = receipt.AppendTo(nil)
+		e.Reason += fmt.Sprintf(", records lost: %d", receipt.Records)
+		return nil
+	})
+	return receipt, err
 }
 
 func (a *app) showReceipt(r *keys.Receipt, asJSON bool) error {

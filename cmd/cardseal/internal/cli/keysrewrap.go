@@ -9,6 +9,7 @@ import (
 
 	"github.com/cardseal/cardseal/cmd/cardseal/internal/vaultdir"
 	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize/audit"
 )
 
 // rewrapped is a ring as keys rewrap tells of it.
@@ -22,7 +23,7 @@ type rewrapped struct {
 }
 
 func (a *app) keysRewrap() *cobra.Command {
-	var purpose string
+	var purpose, actor string
 	var o keys.RewrapOptions
 	var asJSON bool
 	c := &cobra.Command{
@@ -47,15 +48,20 @@ and the others are moved; the exit status is 1 then.`,
 				}
 				list = []keys.Purpose{p}
 			}
+			who, err := actorOf(actor)
+			if err != nil {
+				return err
+			}
 			v, err := a.open(c.Context())
 			if err != nil {
 				return err
 			}
 			defer v.Close()
-			return closed(v, a.rewrap(c.Context(), v, list, &o, asJSON))
+			return closed(v, a.rewrap(c.Context(), v, list, who, &o, asJSON))
 		}),
 	}
 	purposeFlag(c, &purpose, "one ring: pan, cvc, … (default all)")
+	actorFlag(c, &actor)
 	flags := c.Flags()
 	flags.BoolVar(&o.DryRun, "dry-run", false, "only tell what there is; the KMS is not called")
 	flags.BoolVar(&asJSON, "json", false, "one JSON object a ring")
@@ -63,10 +69,10 @@ and the others are moved; the exit status is 1 then.`,
 }
 
 // rewrap goes on with the next ring where one failed.
-func (a *app) rewrap(ctx context.Context, v *vaultdir.Vault, list []keys.Purpose, o *keys.RewrapOptions, asJSON bool) error {
+func (a *app) rewrap(ctx context.Context, v *vaultdir.Vault, list []keys.Purpose, actor string, o *keys.RewrapOptions, asJSON bool) error {
 	var errs []error
 	for _, p := range list {
-		r, err := v.Keys.Rewrap(ctx, p, o)
+		r, err := rewrapRecorded(ctx, v, p, actor, o)
 		errs = append(errs, err)
 		if r.Keys == 0 && err == nil {
 			continue
@@ -79,6 +85,21 @@ func (a *app) rewrap(ctx context.Context, v *vaultdir.Vault, list []keys.Purpose
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// rewrapRecorded writes nothing of a ring without keys, nor of a dry run.
+func rewrapRecorded(ctx context.Context, v *vaultdir.Vault, p keys.Purpose, actor string, o *keys.RewrapOptions) (keys.RewrapReport, error) {
+	r, err := v.Keys.Rewrap(ctx, p, &keys.RewrapOptions{DryRun: true})
+	if o.DryRun || err != nil || r.Keys == 0 {
+		return r, err
+	}
+	const lost = "data keys were moved, but the audit log could not be written; the same command does so"
+	err = recorded(ctx, v, ringEvent(audit.RewrapKeys, actor, p), lost, func(e *audit.Event) (err error) {
+		r, err = v.Keys.Rewrap(ctx, p, o)
+		e.Reason += fmt.Sprintf(", %d data keys, %d moved", r.Keys, r.Moved)
+		return err
+	})
+	return r, err
 }
 
 func (a *app) showRewrapped(r rewrapped, asJSON bool) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/cardseal/cardseal/cmd/cardseal/internal/vaultdir"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
+	"github.com/cardseal/cardseal/tokenize/audit"
 )
 
 func (a *app) keysRetire() *cobra.Command {
@@ -20,23 +21,25 @@ func (a *app) keysRetire() *cobra.Command {
 		`retire takes a ring's active key out of use for sealing. It goes on opening what it
 sealed, and the next seal makes a new key; rotate does both in one step. Services
 that use the same store may seal under it for as long as their seal lease, five
-minutes by default. A retired key does not become active again.`, (*keys.Manager).Retire)
+minutes by default. A retired key does not become active again.`, audit.RetireKey, (*keys.Manager).Retire)
 }
 
 func (a *app) keysDisable() *cobra.Command {
 	return a.keyChange("disable", "Take a key out of use, until it is enabled",
 		`disable keeps a key from sealing and opening. What it sealed cannot be read until the
 key is enabled; nothing is lost. Services that have the key in memory go on opening
-with it for an hour at most, unless they are set otherwise.`, (*keys.Manager).Disable)
+with it for an hour at most, unless they are set otherwise.`, audit.DisableKey, (*keys.Manager).Disable)
 }
 
 func (a *app) keysEnable() *cobra.Command {
 	return a.keyChange("enable", "Let a disabled key open again",
 		`enable lets a disabled key open again what it sealed. It does not seal again,
-whatever it was before.`, (*keys.Manager).Enable)
+whatever it was before.`, audit.EnableKey, (*keys.Manager).Enable)
 }
 
-func (a *app) keyChange(name, short, long string, change func(*keys.Manager, context.Context, keys.KeyID) error) *cobra.Command {
+func (a *app) keyChange(name, short, long string, what audit.Action, change func(*keys.Manager, context.Context, keys.KeyID) error) *cobra.Command {
+	const lost = "the data key was changed, but the audit log could not be written; see cardseal keys list"
+	var actor string
 	var asJSON bool
 	c := &cobra.Command{
 		Use: name + " ID", Short: short, Long: long,
@@ -47,21 +50,36 @@ func (a *app) keyChange(name, short, long string, change func(*keys.Manager, con
 			if err != nil {
 				return err
 			}
+			who, err := actorOf(actor)
+			if err != nil {
+				return err
+			}
 			v, err := a.open(c.Context())
 			if err != nil {
 				return err
 			}
 			defer v.Close()
-			if err := change(v.Keys, c.Context(), id); err != nil {
-				return keyError(err)
-			}
 			r, err := findKey(c.Context(), v, id)
+			if err != nil {
+				return err
+			}
+			err = recorded(c.Context(), v, keyEvent(what, who, r), lost, func(e *audit.Event) error {
+				was := r.State
+				if err := change(v.Keys, c.Context(), id); err != nil {
+					return keyError(err)
+				}
+				if r, err = findKey(c.Context(), v, id); err == nil && r.State == was {
+					e.Outcome = audit.Unchanged
+				}
+				return err
+			})
 			if err != nil {
 				return err
 			}
 			return closed(v, a.showKey(listed(r, time.Now()), asJSON))
 		}),
 	}
+	actorFlag(c, &actor)
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
 	return c
 }
