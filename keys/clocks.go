@@ -41,7 +41,7 @@ func (k *dataKey) confirmed(asked stamp) {
 	if asked.at.After(k.loaded.at) {
 		k.loaded = asked
 	}
-	k.phase, k.wanted, k.lost = fresh, false, false
+	k.phase, k.wanted, k.lost, k.tried = fresh, false, false, false
 }
 
 // grace is how long past its life a key of the ring may serve. Security codes

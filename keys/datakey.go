@@ -27,6 +27,7 @@ type dataKey struct {
 	wanted bool // used since its refresh was due
 	busy   bool // is being asked for again
 	lost   bool // could not be asked for again: the KMS was away
+	tried  bool // was asked for again in vain: the next time is the watching goroutine's
 
 	mu     sync.Mutex
 	bytes  *secret.Bytes
@@ -160,7 +161,9 @@ func (r *ring) cached(id KeyID) *dataKey {
 	r.uses++
 	k.used = r.uses
 	k.wanted = true
-	r.refresh(k)
+	if !k.tried {
+		r.refresh(k)
+	}
 	return k
 }
 

@@ -69,8 +69,12 @@
 // [ErrUnavailable] and so on), where several KEKs failed each with a [CallError] of
 // its own, joined. Calls that failed with [ErrThrottled] or [ErrUnavailable] are
 // made again, [Options.Tries] times within the caller's context. No failure is
-// cached: the next call asks again. A key ID that the store lacked is the one
-// exception, remembered for 2 seconds. Many callers that miss one key make one
+// cached: the next call asks again. There are two exceptions. A key ID that the
+// store lacked is remembered for 2 seconds. A key that serves although it could not
+// be asked for again, before its life is over or in its grace, is tried once in each
+// twentieth of the shortest clock, so that an outage costs each process [Options.Tries]
+// calls for each data key and twentieth, and as many more when its time to refresh and
+// its life are over, however many scopes use it. Many callers that miss one key make one
 // call, and each leaves at its own deadline without ending it for the others.
 // Every failure to open also is [envelope.ErrOpen].
 //

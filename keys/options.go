@@ -23,8 +23,10 @@ type Options struct {
 	// again in the background, state and wrapping alike, while it goes on serving.
 	// Only keys in use are. It begins the key's life anew, so that callers wait for
 	// the KMS once and not once in each CacheLife, and a KMS or store that takes a
-	// key out of use is obeyed that much earlier. Default never; at least a second,
-	// less than CacheLife.
+	// key out of use is obeyed that much earlier. A key that could not be asked for is
+	// tried again a twentieth of the shortest of SealLease, CacheLife, RenewAge and
+	// RefreshAfter later, and so on, in its grace too. Default never; at least a
+	// second, less than CacheLife.
 	RefreshAfter time.Duration
 	// Grace is how long past CacheLife a data key may serve while store or KMS
 	// cannot be reached ([ErrUnavailable], [ErrThrottled]). Any other answer ends

@@ -18,7 +18,8 @@ const maxCuts = 256
 
 // refresh has a key in use asked for again in the background, where it is time;
 // r.mu is held. A key that could not be asked for is tried again at the watching
-// goroutine's next look.
+// goroutine's next look and not before, however many scopes look it up meanwhile:
+// in an outage each of them would start another set of tries.
 func (r *ring) refresh(k *dataKey) {
 	if k.phase != due && k.phase != grace || !k.wanted || k.busy {
 		return
@@ -37,7 +38,7 @@ func (r *ring) askAgain(ctx context.Context, k *dataKey) {
 	r.mu.Lock()
 	k.busy = false
 	if r.held[k.ref.KeyID] == k && err != nil {
-		k.lost = unreachable(err)
+		k.lost, k.tried = unreachable(err), true
 		if ended = refusal(err); ended {
 			r.cut(k.ref.KeyID)
 		} else if k.phase == grace && !k.lost {
@@ -84,7 +85,7 @@ func (r *ring) inGrace(ctx context.Context, ref envelope.Reference, err error) *
 		e, k = &Event{Kind: Ended, Key: ref.KeyID, Err: err}, nil
 	case unreachable(err) && k.phase != fresh && r.grace() > 0:
 		if k.phase == stale {
-			k.phase, k.lost, k.wanted = grace, true, true
+			k.phase, k.lost, k.wanted, k.tried = grace, true, true, true
 			e = &Event{Kind: Grace, Key: ref.KeyID, Err: err}
 		}
 	default:

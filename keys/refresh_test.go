@@ -162,3 +162,52 @@ func TestLifeRunsWhileTheKMSAnswers(t *testing.T) {
 		require.False(t, keys.HeldKey(m, keys.PAN, keyOf(t, record)))
 	})
 }
+
+// However many scopes share a key, an outage costs the calls of one set of tries a
+// tick, and one more when the key's time to refresh and its life are over.
+func TestCallsInAnOutage(t *testing.T) {
+	for name, o := range map[string]*keys.Options{
+		"refreshing": {RefreshAfter: 20 * time.Minute}, "graceful": {Grace: time.Hour},
+		"both": {RefreshAfter: 50 * time.Minute, Grace: time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				const tick, tries, d = 15 * time.Second, 4, 30 * time.Minute
+				w := newWorld()
+				m := w.manager(t, o)
+				var scopes []*keys.Scope
+				var records [][]byte
+				for i := range 50 {
+					scopes = append(scopes, scopeOf(t, m, keys.PAN, string(rune('A'+i))))
+					records = append(records, seal(t, scopes[i]))
+				}
+				use := func(d time.Duration) {
+					for end := time.Now().Add(d); time.Now().Before(end); {
+						for i, s := range scopes { // one after the other, so that no two share a call
+							opens(t, s, records[i])
+							seal(t, s)
+							sleep(t, "500ms")
+						}
+					}
+				}
+				before := o.RefreshAfter
+				if before == 0 {
+					before = time.Hour
+				}
+				use(before - time.Minute)
+				w.kek.SetError(keys.ErrUnavailable)
+				calls := w.calls()
+				use(d)
+				got := w.calls() - calls
+				t.Logf("%d calls", got)
+				require.LessOrEqual(t, got, tries*(int(d/tick)+2))
+				require.Greater(t, got, tries*int(d/tick)*9/10, "the KMS is asked whether it is back")
+				w.kek.SetError(nil)
+				sleep(t, "30s")
+				calls = w.calls()
+				use(5 * time.Minute)
+				require.Equal(t, calls, w.calls(), "the key has a new life")
+			})
+		})
+	}
+}

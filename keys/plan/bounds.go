@@ -1,10 +1,6 @@
 package plan
 
-import (
-	"time"
-
-	"github.com/cardseal/cardseal/keys"
-)
+import "time"
 
 // Outage is what an outage of store or KMS does to opens with keys that were in
 // memory when it began. Others fail as long as it lasts. Seals fare as opens do while
@@ -17,8 +13,7 @@ type Outage struct {
 	// where processes did not all load their keys at the same time.
 	Share float64
 	// Calls per second to the KMS, at most, all tries included, on average over the
-	// outage. In the Shared layout many of them may come in the minute after a key's
-	// period is over, since each scope then looks the key up once.
+	// outage.
 	Calls float64
 }
 
@@ -29,12 +24,11 @@ type Outage struct {
 //
 //	Failing = max(0, d − max(0, CacheLife + Grace − T − A))
 //	Share   = mean of max(0, d − max(0, CacheLife + Grace − T − a)) / d over a from 0 to A
-//	Calls   = Tries · (N·E/T + 2·N·E·S/d + lost)
+//	Calls   = Tries · (N·E/T + 2·N·E/d + lost)
 //
-// since a key in memory is asked for again once a tick, and by each of the S scopes
-// that share it (1 in the PerScope layout) when its time to refresh and its life are
-// over; one that is not in memory is asked for at each use. Those are lost: (s+o)·(1−h)
-// where Failing is zero, s+o where not.
+// since a key in memory is asked for again once a tick, and by whoever uses it first
+// when its time to refresh and its life are over; one that is not in memory is asked
+// for at each use. Those are lost: (s+o)·(1−h) where Failing is zero, s+o where not.
 //
 // Its error is a [keys.OptionError].
 func (f Fleet) Outage(d time.Duration) (Outage, error) {
@@ -59,11 +53,7 @@ func (f Fleet) Outage(d time.Duration) (Outage, error) {
 		lost *= 1 - s.hit
 	}
 	held := float64(s.Processes) * s.hit * s.rings * s.inUse
-	sharing := 1.0
-	if s.Layout == keys.Shared {
-		sharing = float64(s.Scopes)
-	}
-	out.Calls = float64(s.o.Tries) * (held/s.tick.Seconds() + 2*held*sharing/d.Seconds() + lost)
+	out.Calls = float64(s.o.Tries) * (held/s.tick.Seconds() + 2*held/d.Seconds() + lost)
 	return out, nil
 }
 
