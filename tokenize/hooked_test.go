@@ -100,8 +100,8 @@ func (h *hooked) CreateRepository(ctx context.Context, r store.Repository) (stor
 	return through(h, "CreateRepository", func() (store.Repository, error) { return h.Cards.CreateRepository(ctx, r) })
 }
 
-func (h *hooked) UpdateRepository(ctx context.Context, r store.Repository) error {
-	_, err := through(h, "UpdateRepository", func() (struct{}, error) { return struct{}{}, h.Cards.UpdateRepository(ctx, r) })
+func (h *hooked) UpdateRepository(ctx context.Context, r store.Repository, needs ...envelope.KeyID) error {
+	_, err := through(h, "UpdateRepository", func() (struct{}, error) { return struct{}{}, h.Cards.UpdateRepository(ctx, r, needs...) })
 	return err
 }
 

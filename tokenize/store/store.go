@@ -35,6 +35,8 @@ var (
 	ErrOutcomeUnknown = errors.New("store: outcome of the write is unknown")
 	// ErrConflict: another caller changed it first.
 	ErrConflict = errors.New("store: changed by another caller")
+	// ErrFenced: a data key that an update needs has no open fence.
+	ErrFenced = errors.New("store: the fence of a data key is not open")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("store: closed")
 )
@@ -76,7 +78,8 @@ type Cards interface {
 	// closed and is reported as [Fenced] by later writes, not here.
 	OpenFence(ctx context.Context, key envelope.KeyID) error
 	// CloseFence closes a data key's fence for good: once it returned, no
-	// transaction commits a row sealed under that key any more.
+	// transaction commits a row sealed under that key any more, nor an update of a
+	// repository that needs it.
 	CloseFence(ctx context.Context, key envelope.KeyID) error
 
 	// CreateRepository stores r at version 1 if neither its name nor its scope is
@@ -86,8 +89,10 @@ type Cards interface {
 	// r's, if its version still is r.Version, and raises the version by one; else
 	// it is [ErrConflict], or [ErrNotFound] where no repository has the scope.
 	// The epoch must not fall. Once it returned with another epoch than before, no
-	// transaction commits a write that names the old one.
-	UpdateRepository(ctx context.Context, r Repository) error
+	// transaction commits a write that names the old one. It is [ErrFenced], and
+	// nothing was changed, where one of the data keys that it needs has no open fence
+	// in that same transaction.
+	UpdateRepository(ctx context.Context, r Repository, needs ...envelope.KeyID) error
 	// Repositories lists all repositories by name.
 	Repositories(ctx context.Context) ([]Repository, error)
 	// AssignMerchant says which scope a merchant belongs to, in place of any

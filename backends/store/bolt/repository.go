@@ -7,6 +7,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/cardseal/cardseal/crypto/envelope"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
@@ -78,7 +79,7 @@ func (c cards) CreateRepository(ctx context.Context, r store.Repository) (stored
 
 // UpdateRepository is a transaction like any other: writes before it committed,
 // those after it see the new epoch.
-func (c cards) UpdateRepository(ctx context.Context, r store.Repository) error {
+func (c cards) UpdateRepository(ctx context.Context, r store.Repository, needs ...envelope.KeyID) error {
 	return c.db.update(ctx, func(tx *bbolt.Tx) error {
 		old, found, err := repositoryOf(tx, r.Scope)
 		switch {
@@ -90,6 +91,11 @@ func (c cards) UpdateRepository(ctx context.Context, r store.Repository) error {
 			return store.ErrConflict
 		case r.Epoch < old.Epoch:
 			return &store.InvalidError{Field: "Repository.Epoch", Problem: "must not fall"}
+		}
+		for _, key := range needs {
+			if !bytes.Equal(tx.Bucket(bucketFences).Get(key[:]), fenceOpen) {
+				return store.ErrFenced
+			}
 		}
 		old.Version, old.Epoch, old.State = old.Version+1, r.Epoch, r.State
 		_, err = putRepository(tx, &old)

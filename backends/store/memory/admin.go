@@ -67,7 +67,7 @@ func (c cards) CreateRepository(ctx context.Context, r store.Repository) (store.
 	return copyRepository(r), nil
 }
 
-func (c cards) UpdateRepository(ctx context.Context, r store.Repository) error {
+func (c cards) UpdateRepository(ctx context.Context, r store.Repository, needs ...envelope.KeyID) error {
 	if err := c.db.ready(ctx); err != nil {
 		return err
 	}
@@ -81,6 +81,11 @@ func (c cards) UpdateRepository(ctx context.Context, r store.Repository) error {
 			return store.ErrConflict
 		case r.Epoch < old.Epoch:
 			return &store.InvalidError{Field: "Repository.Epoch", Problem: "must not fall"}
+		}
+		for _, key := range needs {
+			if (*c.db.fences.Load())[key] != fenceOpen { // db.admin keeps them as they are
+				return store.ErrFenced
+			}
 		}
 		old.State, old.Epoch, old.Version = bytes.Clone(r.State), r.Epoch, old.Version+1
 		c.db.repositories[name] = old

@@ -98,7 +98,7 @@ func isOurs(err error) bool {
 	}
 	for _, kind := range []error{
 		store.ErrNotFound, store.ErrNewer, store.ErrCorrupt, store.ErrReadOnly, store.ErrFull, store.ErrUnavailable,
-		store.ErrOutcomeUnknown, store.ErrConflict, store.ErrClosed, keys.ErrNotFound, keys.ErrConflict, ErrSchema, ErrPermission,
+		store.ErrOutcomeUnknown, store.ErrConflict, store.ErrFenced, store.ErrClosed, keys.ErrNotFound, keys.ErrConflict, ErrSchema, ErrPermission,
 	} {
 		if errors.Is(err, kind) {
 			return true

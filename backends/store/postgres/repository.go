@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/cardseal/cardseal/crypto/envelope"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
@@ -54,8 +55,8 @@ func (c cards) CreateRepository(ctx context.Context, r store.Repository) (stored
 
 // UpdateRepository locks the repository's row. To raise the epoch it also waits
 // for every transaction that may write a card, and keeps new ones waiting
-// meanwhile, as CloseFence does.
-func (c cards) UpdateRepository(ctx context.Context, r store.Repository) error {
+// meanwhile, as CloseFence does. Then, as writes do, it locks the fences it needs.
+func (c cards) UpdateRepository(ctx context.Context, r store.Repository, needs ...envelope.KeyID) error {
 	return c.db.change(ctx, func(t *txn) error {
 		var old store.Repository
 		b := &batch{}
@@ -80,11 +81,21 @@ func (c cards) UpdateRepository(ctx context.Context, r store.Repository) error {
 		if r.Epoch != old.Epoch && c.db.sql.lockTables {
 			b.exec(c.db.sql.exclusiveScopes)
 		}
+		open := map[envelope.KeyID]bool{}
+		b.fences(&c.db.sql, needs, open)
 		b.count(1, c.db.sql.updateRepository, r.Scope[:], append([]byte{}, r.State...))
 		if r.Epoch != old.Epoch {
 			b.count(1, c.db.sql.setEpoch, r.Scope[:], int64(r.Epoch))
 		}
-		return t.run(ctx, b)
+		if err := t.run(ctx, b); err != nil {
+			return err
+		}
+		for _, key := range needs {
+			if !open[key] {
+				return store.ErrFenced
+			}
+		}
+		return nil
 	})
 }
 

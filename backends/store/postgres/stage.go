@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -106,24 +107,30 @@ func (s *stage) queueLocks(b *batch) {
 			return nil
 		}, s.sql.lockScopes, list)
 	}
-	list = nil
-	for key := range keys {
-		list = append(list, bytes.Clone(key[:]))
+	b.fences(s.sql, slices.Collect(maps.Keys(keys)), s.open)
+}
+
+// fences locks the fences of data keys and notes which are open.
+func (b *batch) fences(sql *statements, keys []envelope.KeyID, into map[envelope.KeyID]bool) {
+	if len(keys) == 0 {
+		return
 	}
-	if len(list) > 0 {
-		b.rows(func(rows pgx.Rows) error {
-			var key []byte
-			var open bool
-			if err := rows.Scan(&key, &open); err != nil {
-				return scanFailed(err)
-			}
-			if len(key) != keySize {
-				return corrupt("a fence")
-			}
-			s.open[envelope.KeyID(key)] = open
-			return nil
-		}, s.sql.lockFences, list)
+	list := make([][]byte, len(keys))
+	for i := range keys {
+		list[i] = bytes.Clone(keys[i][:])
 	}
+	b.rows(func(rows pgx.Rows) error {
+		var key []byte
+		var open bool
+		if err := rows.Scan(&key, &open); err != nil {
+			return scanFailed(err)
+		}
+		if len(key) != keySize {
+			return corrupt("a fence")
+		}
+		into[envelope.KeyID(key)] = open
+		return nil
+	}, sql.lockFences, list)
 }
 
 // fenced returns the first data key of a row that has no open fence.

@@ -89,6 +89,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Cards) {
 		{"RepositoryRace", repositoryRace},
 		{"RepositoryUpdates", repositoryUpdates},
 		{"RepositoryUpdateRace", repositoryUpdateRace},
+		{"RepositoryNeedsFence", repositoryNeedsFence},
+		{"RepositoryFenceRace", repositoryFenceRace},
 		{"Epoch", epoch},
 		{"EpochRace", epochRace},
 		{"Merchants", merchants},
