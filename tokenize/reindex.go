@@ -119,7 +119,7 @@ func (x *reindex) run(ctx context.Context) error {
 			}
 		}
 		// Another call was first with something: go on from there.
-		if err != nil && !errors.Is(err, errOutdated) && !errors.Is(err, store.ErrConflict) {
+		if err != nil && !errors.Is(err, errOutdated) && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrFenced) {
 			return err
 		}
 	}
@@ -151,7 +151,10 @@ func (x *reindex) begin(ctx context.Context, s *standing) (bool, error) {
 	if err := x.r.v.cards.EndJob(ctx, x.r.reindexJob(old)); err != nil {
 		return false, err
 	}
-	if _, err := x.r.putState(ctx, s, st, s.epoch+1); err != nil {
+	if _, err := x.r.putState(ctx, s, st, s.epoch+1, to); err != nil {
+		if errors.Is(err, store.ErrFenced) { // another rotation's key has taken its place
+			x.made, x.o.NewKey = keys.KeyID{}, false
+		}
 		return false, err
 	}
 	x.p.Key = to

@@ -64,17 +64,59 @@ func (r *Repository) install(s *standing) *standing {
 }
 
 // putState stores another state and epoch in place of s, or fails with
-// [store.ErrConflict] where the row is not as it was any more.
-func (r *Repository) putState(ctx context.Context, s *standing, to state, epoch uint64) (*standing, error) {
+// [store.ErrConflict] where the row is not as it was any more, and with
+// [store.ErrFenced] where a key that the state names for the first time must not be
+// named any more.
+//
+// Between reading which key is active and naming it here a process may stand still
+// for as long as it takes others to retire that key and to destroy it. So the store
+// has the key's fence open in the transaction that names it. [keys.Manager.Destroy]
+// closes the fence and takes the census ([Vault.KeyInUse]) only then: a state that was
+// stored before names the key to the census, which keeps it, and none is stored after.
+// No value is computed under a key before a stored state names it.
+func (r *Repository) putState(ctx context.Context, s *standing, to state, epoch uint64, names ...keys.KeyID) (*standing, error) {
 	encoded, err := to.encode()
 	if err != nil {
 		return nil, wrap(err)
 	}
-	err = r.v.cards.UpdateRepository(ctx, store.Repository{Scope: r.scope, State: encoded, Epoch: epoch, Version: s.version})
+	for _, id := range names {
+		if err := r.v.openFence(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	err = r.v.cards.UpdateRepository(ctx, store.Repository{Scope: r.scope, State: encoded, Epoch: epoch, Version: s.version}, names...)
+	if errors.Is(err, store.ErrFenced) {
+		for _, id := range names {
+			r.v.forgetFence(id)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	return r.install(&standing{epoch: epoch, version: s.version + 1, state: to}), nil
+}
+
+// again prepares another round where a state could not be stored, or returns why there
+// is none: it reads what another call stored, or has the ring tell of the key that is
+// active now.
+func (r *Repository) again(ctx context.Context, ring *keys.Scope, err error) error {
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		_, err = r.reread(ctx)
+		return err
+	case errors.Is(err, store.ErrFenced):
+		ring.Refresh()
+		return nil
+	}
+	return wrap(err)
+}
+
+// stuck is the error of a call whose every round was in vain, the last one for err.
+func stuck(err error) *Error {
+	if errors.Is(err, store.ErrFenced) {
+		return errFenced()
+	}
+	return conflict()
 }
 
 // writtenDown returns a standing that names its keys: what is known, or what this
@@ -84,41 +126,40 @@ func (r *Repository) putState(ctx context.Context, s *standing, to state, epoch 
 // read the empty one, is refused. In a store that takes no writes nothing can
 // change, and the state is worked under as it would be written.
 func (r *Repository) writtenDown(ctx context.Context) (*standing, error) {
+	var vain error
 	for range maxRounds {
 		s := r.at.Load()
 		if !s.state.empty() {
 			return s, nil
 		}
-		id, err := r.firstKey(ctx)
+		id, names, err := r.firstKey(ctx)
 		if err != nil {
 			return nil, wrap(err)
 		}
 		to := state{phase: Settled, index: []keys.KeyID{id}, read: id, digest: id}
-		s, err = r.putState(ctx, s, to, s.epoch+1)
-		switch {
-		case errors.Is(err, store.ErrConflict):
-			if _, err := r.reread(ctx); err != nil {
-				return nil, err
-			}
-		case errors.Is(err, store.ErrReadOnly):
-			return &standing{state: to}, nil
-		case err != nil:
-			return nil, wrap(err)
-		default:
+		if s, vain = r.putState(ctx, s, to, s.epoch+1, names...); vain == nil {
 			return s, nil
 		}
+		if errors.Is(vain, store.ErrReadOnly) {
+			return &standing{state: to}, nil
+		}
+		if err := r.again(ctx, r.index, vain); err != nil {
+			return nil, err
+		}
 	}
-	return nil, conflict()
+	return nil, stuck(vain)
 }
 
 // firstKey is the index key of a repository whose state is empty: the one its
 // rows were indexed under, whatever became of the ring meanwhile; without such
-// rows the ring's active one.
-func (r *Repository) firstKey(ctx context.Context) (keys.KeyID, error) {
-	if id, err := r.v.indexedUnder(ctx, r.scope); err != nil || !id.IsZero() {
-		return id, err
+// rows the ring's active one, which then is named for the first time. Rows name
+// theirs to a census, which may have closed its fence and kept it.
+func (r *Repository) firstKey(ctx context.Context) (id keys.KeyID, names []keys.KeyID, err error) {
+	if id, err = r.v.indexedUnder(ctx, r.scope); err != nil || !id.IsZero() {
+		return id, nil, err
 	}
-	return r.index.ActiveKey(ctx)
+	id, err = r.index.ActiveKey(ctx)
+	return id, []keys.KeyID{id}, err
 }
 
 // pinned returns the data key of a purpose that this repository keeps for good:
@@ -132,6 +173,7 @@ func (r *Repository) pinned(ctx context.Context, p keys.Purpose) (keys.KeyID, er
 	if err != nil {
 		return keys.KeyID{}, err
 	}
+	var vain error
 	for range maxRounds {
 		s, err := r.writtenDown(ctx)
 		if err != nil {
@@ -144,18 +186,14 @@ func (r *Repository) pinned(ctx context.Context, p keys.Purpose) (keys.KeyID, er
 		if err != nil {
 			return keys.KeyID{}, wrap(err)
 		}
-		_, err = r.putState(ctx, s, s.state.pinning(p, id), s.epoch)
-		if err == nil {
+		if _, vain = r.putState(ctx, s, s.state.pinning(p, id), s.epoch, id); vain == nil {
 			return id, nil
 		}
-		if !errors.Is(err, store.ErrConflict) {
-			return keys.KeyID{}, wrap(err)
-		}
-		if _, err := r.reread(ctx); err != nil {
+		if err := r.again(ctx, ring, vain); err != nil {
 			return keys.KeyID{}, err
 		}
 	}
-	return keys.KeyID{}, conflict()
+	return keys.KeyID{}, stuck(vain)
 }
 
 // replace writes rows in place of the versions they were read at, under whatever
