@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/cardseal/cardseal/backends/store/memory"
 	"github.com/cardseal/cardseal/crypto/envelope"
@@ -269,19 +268,6 @@ func ExampleManager_Rewrap() {
 	// Output:
 	// 1 1 1 <nil>
 	// 1 1 0 <nil>
-}
-
-// A receipt has one encoding, for whoever chains and keeps it.
-func ExampleParseReceipt() {
-	r := keys.Receipt{
-		Key:       keys.KeyID{1},
-		Ring:      keys.RingID{Environment: "production", Purpose: keys.PAN},
-		Destroyed: time.Unix(1_800_000_000, 0).UTC(), LastUse: time.Unix(1_800_003_660, 0).UTC(),
-		Promise: keys.CopiesGone,
-	}
-	again, err := keys.ParseReceipt(r.AppendTo(nil))
-	fmt.Println(again.Promise, again.LastUse.Sub(again.Destroyed), err)
-	// Output: once all older copies of the key store are gone 1h1m0s <nil>
 }
 
 type printer struct{}

@@ -36,7 +36,10 @@ func (p Promise) String() string {
 }
 
 // Receipt is what [Manager.Destroy] did and what follows from it. It says nothing
-// stronger than that, and is no proof until it is chained and kept elsewhere.
+// stronger than that, and is no proof until it is chained and kept elsewhere: in an
+// event of package tokenize/audit, or by whoever has no such log as an entry of a
+// chain of his own (package crypto/chain), as the example does. Write one down before
+// it is shown to anybody. Where that failed, Destroy gives it again.
 type Receipt struct {
 	Key       KeyID
 	Ring      RingID
