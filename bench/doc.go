@@ -8,5 +8,6 @@
 //
 // Shared machines change speed from one millisecond to the next. Ratio therefore
 // runs floor and ours in turns of a fraction of a millisecond and reports the
-// median of the turns' ratios; an absolute time proves nothing.
+// median of the turns' ratios, and beside it the ratio of all the time that each took,
+// which rare work shows in; an absolute time proves nothing.
 package bench

@@ -52,18 +52,22 @@ var sealPath = path{"Seal", 1,
 		}
 	},
 	func(tb testing.TB) func() func(int) {
-		s, pan, id, ctx := seal.New(newManager(tb), "bench"), testPAN(tb), seal.NewRecordID(), context.Background()
-		return func() func(int) {
-			dst := make([]byte, 0, 256)
-			return func(n int) {
-				for range n {
-					if _, err := s.SealPAN(ctx, dst, pan, id); err != nil {
-						tb.Error(err)
-					}
+		return sealLoop(tb, seal.New(newManager(tb), "bench"), seal.NewRecordID())
+	},
+}
+
+func sealLoop(tb testing.TB, s *seal.Sealer, id seal.RecordID) func() func(int) {
+	pan, ctx := testPAN(tb), context.Background()
+	return func() func(int) {
+		dst := make([]byte, 0, 256)
+		return func(n int) {
+			for range n {
+				if _, err := s.SealPAN(ctx, dst, pan, id); err != nil {
+					tb.Error(err)
 				}
 			}
 		}
-	},
+	}
 }
 
 var openPath = path{"Open", 1,
@@ -87,16 +91,21 @@ var openPath = path{"Open", 1,
 		if err != nil {
 			tb.Fatal(err)
 		}
-		return func() func(int) {
-			return func(n int) {
-				for range n {
-					if _, err := s.OpenPAN(ctx, record, id); err != nil {
-						tb.Error(err)
-					}
+		return openLoop(tb, s, record, id)
+	},
+}
+
+func openLoop(tb testing.TB, s *seal.Sealer, record []byte, id seal.RecordID) func() func(int) {
+	ctx := context.Background()
+	return func() func(int) {
+		return func(n int) {
+			for range n {
+				if _, err := s.OpenPAN(ctx, record, id); err != nil {
+					tb.Error(err)
 				}
 			}
 		}
-	},
+	}
 }
 
 // foreignPath opens records of other processes: the data key is in memory, the

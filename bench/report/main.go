@@ -31,6 +31,8 @@ var paths = []struct {
 	{"Token", "random token with Luhn", 1.25},
 	{"Seal", "seal one PAN, warm", 1.10},
 	{"Open", "open one PAN, warm", 1.25},
+	{"SealTurmoil", "seal one PAN while keys are renewed, rotated, evicted", 1.10},
+	{"OpenTurmoil", "open one PAN meanwhile", 1.25},
 	{"OpenForeign", "open one PAN, sealing key not cached", 1.25},
 	{"BlindIndex", "blind index", 1.10},
 	{"Save", "Save, memory store", 1.5},
