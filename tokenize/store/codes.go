@@ -20,7 +20,9 @@ var (
 // types. Implementations are safe for concurrent use by many processes, and every
 // call is one transaction. Times are Unix milliseconds by the caller's clock: a code
 // whose Expires is not after now is not there, whether it was swept or not. Byte
-// slices handed in are not kept, byte slices handed out belong to the caller.
+// slices handed in are not kept, byte slices handed out belong to the caller. An
+// error other than [ErrOutcomeUnknown] means that nothing was changed, and one that
+// is an [InvalidError] that the call could never be carried out.
 type Codes interface {
 	// PutCodes stores codes in order, all or none, each in place of the one with the
 	// same ID, whose counters end with it. It is [ErrFenced] where a record's key has
@@ -29,26 +31,30 @@ type Codes interface {
 	// Code returns a code with its counters, or [ErrNotFound].
 	Code(ctx context.Context, id CodeID, now int64) (Code, error)
 	// ReadCode returns a code as [Codes.Code] does and counts one read; the last one
-	// allowed erases it in the same transaction.
+	// allowed erases it in the same transaction. What is returned is the code as it
+	// was before: Reads of 1 says that this was the last.
 	ReadCode(ctx context.Context, id CodeID, now int64) (Code, error)
 	// Attempt takes the next number of a counter before the candidate is compared, or
 	// says why it must not be: first [TryBlocked], then [TryCapped]. What is refused
 	// takes no number and no guess, but an attempt beyond l.Tries sets Blocked. A code
-	// that is not there is [ErrNotFound] and counts nothing.
+	// that is not there is [ErrNotFound] and counts nothing. An attempt whose outcome
+	// is unknown may have taken its number, and counts as wrong then.
 	Attempt(ctx context.Context, id CodeID, counter uint16, l TryLimits, now int64) (Attempt, error)
 	// Settle writes down what the comparison of an attempt came to. A right one makes
 	// the counter's Base its number, unless it is higher already, and gives its guess
 	// back. A wrong one whose number lies l.Tries or more above Base sets Blocked. An
 	// attempt that is never settled counts as wrong. Where the code was replaced or
-	// erased meanwhile nothing happens and nil is returned.
+	// erased meanwhile nothing happens and nil is returned. An attempt is settled
+	// once, whatever the outcome: twice right gives back two guesses.
 	Settle(ctx context.Context, id CodeID, a Attempt, right bool, l TryLimits) error
 	// ResetTries sets Base of the counters named to their last number and, if unblock
 	// is set, clears Blocked of them. Guesses stay. A code that is not there is
 	// [ErrNotFound].
 	ResetTries(ctx context.Context, id CodeID, counters []uint16, unblock bool, now int64) error
 	// ReplaceRecord puts another sealed record in place of the one that c has, and
-	// leaves all else alone: for sealing anew under another key. It is [ErrConflict]
-	// where the code has another record by now or is not there.
+	// leaves all else alone: for sealing anew under another key. It is [ErrFenced] as
+	// PutCodes is, and [ErrConflict] where the code has another record by now or is not
+	// there.
 	ReplaceRecord(ctx context.Context, c Code, record []byte) error
 
 	// EraseCode removes a code; one that is not there is no error.
