@@ -66,3 +66,44 @@ func Check(w *Write) error {
 	}
 	return nil
 }
+
+// CheckCode refuses with an [InvalidError] a code that no store could keep. Every
+// store asks it before it writes.
+func CheckCode(c *Code) error {
+	switch {
+	case len(c.ID.Owner) > MaxName:
+		return &InvalidError{"CodeID.Owner", "must have at most 255 bytes"}
+	case c.Token == "" || len(c.Token) > MaxName:
+		return &InvalidError{"Code.Token", "must have 1 to 255 bytes"}
+	case c.RecordID == envelope.RecordID{}:
+		return &InvalidError{"Code.RecordID", "is missing"}
+	case c.Guesses != 0 || len(c.Counters) != 0:
+		return &InvalidError{"Code.Guesses or Code.Counters", "must be empty: a new code has no attempts"}
+	}
+	return CheckRecord(c.Record)
+}
+
+// CheckRecord refuses with an [InvalidError] a sealed code that is no record in
+// stored mode.
+func CheckRecord(record []byte) error {
+	if _, ok := envelope.StoredKeyID(record); !ok {
+		return &InvalidError{"Code.Record", "is no record in stored mode"}
+	}
+	return nil
+}
+
+// CheckLimits refuses with an [InvalidError] limits that allow nothing.
+func CheckLimits(l TryLimits) error {
+	if l.Tries == 0 || l.Guesses == 0 {
+		return &InvalidError{"TryLimits", "must be at least 1"}
+	}
+	return nil
+}
+
+// CheckSettle refuses with an [InvalidError] an attempt that took no number.
+func CheckSettle(a *Attempt, l TryLimits) error {
+	if a.Result != TryTaken {
+		return &InvalidError{"Attempt.Result", "must be TryTaken"}
+	}
+	return CheckLimits(l)
+}
