@@ -3,7 +3,7 @@ package tokenize
 import "github.com/cardseal/cardseal/tokenize/card"
 
 // Permission is what a caller may do; combine with |.
-type Permission uint8
+type Permission uint16
 
 const (
 	MaySave Permission = 1 << iota
@@ -18,9 +18,21 @@ const (
 	// MayRevealFF1 is needed beside MayReveal to compute the number behind an FF1
 	// token that need not have been saved. Give it to fewer still.
 	MayRevealFF1
+	// MaySaveCode is needed to have a security code kept, beside MaySave or MayUpdate
+	// where it comes with a card, to have one drawn, and to have one erased.
+	MaySaveCode
+	// MayVerifyCode is needed to have a candidate compared with a security code, and
+	// to be told how many attempts are left.
+	MayVerifyCode
+	// MayRevealCode is needed to get a security code back. Give it to few.
+	MayRevealCode
+	// MayUnblockCode is needed to clear the try counters of a security code: who may
+	// guess must not be able to guess again for ever.
+	MayUnblockCode
 
 	// MayAll is every permission.
-	MayAll = MaySave | MayRead | MayUpdate | MayDelete | MayReveal | MaySuspend | MayRevealFF1
+	MayAll = MaySave | MayRead | MayUpdate | MayDelete | MayReveal | MaySuspend | MayRevealFF1 |
+		MaySaveCode | MayVerifyCode | MayRevealCode | MayUnblockCode
 )
 
 // Caller says for whom a call is made. The embedding service has authenticated

@@ -102,6 +102,11 @@ type Config struct {
 	// that its cards can be shredded apart from all others. KMS calls then grow with
 	// the number of such repositories in use.
 	PerScopeKeys bool `json:"perScopeKeys,omitempty"`
+	// IssuerCodes lets security codes be kept durably and without an end, which PCI DSS
+	// 3.3.3 allows to the issuer of the cards and to nobody else. They lie in
+	// [Options.IssuerCodes]; package code serves them. Without it the repository's
+	// codes, if any, are transient.
+	IssuerCodes bool `json:"issuerCodes,omitempty"`
 }
 
 // testPrefix begins the IDs of test twins, which no repository of its own has.

@@ -16,8 +16,9 @@
 //
 // In clear: token, BIN, last four, brand, expiry, states and times, so that a Get
 // makes no KMS call. Sealed: the card number, the holder, the e-mail and a
-// scheme token's number. Security codes are handed to the [Verifier] at most. A card is found by
-// its number through a blind index, an HMAC under a key of its own (PCI DSS
+// scheme token's number. Security codes are handed to the [Verifier] at most, and to
+// package code where it serves the repository: none lies with its card. A card is
+// found by its number through a blind index, an HMAC under a key of its own (PCI DSS
 // 3.5.1.1). No unkeyed digest of any input is stored.
 //
 // # The life of a token

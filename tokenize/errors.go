@@ -143,6 +143,12 @@ var (
 	ErrSchemeDeleted  = errors.New("tokenize: scheme token was deleted")
 	// ErrSchemeRefused is what a [TokenService] returns that refuses an action.
 	ErrSchemeRefused = errors.New("tokenize: token service refuses the action")
+	// ErrCodeNotKept: the card is saved, but the security code that came with it is not
+	// kept; what is behind it says why.
+	ErrCodeNotKept = errors.New("tokenize: the card is saved, its security code is not kept")
+	// ErrNoCodeStore: the repository keeps its cards' security codes as their issuer,
+	// and the vault was opened without [Options.IssuerCodes].
+	ErrNoCodeStore = errors.New("tokenize: the vault was opened without the store of issuer codes")
 	// ErrConfig: a configuration contradicts the stored one.
 	ErrConfig = errors.New("tokenize: configuration contradicts the stored one")
 )
@@ -211,6 +217,8 @@ var serverKinds = []struct {
 }{
 	{store.ErrOutcomeUnknown, ServerFailed, "OUTCOME_UNKNOWN"},
 	{generate.ErrExhausted, RequestRejected, "EXHAUSTED"},
+	{store.ErrFenced, ServerFailed, "KEY_FENCED"},
+	{store.ErrDurable, RequestRejected, "STORE_DURABLE"},
 	{store.ErrUnavailable, ServerBusy, "STORE_UNAVAILABLE"},
 	{store.ErrLocked, ServerFailed, "STORE_LOCKED"},
 	{store.ErrFull, ServerFailed, "STORE_FULL"},

@@ -13,8 +13,8 @@ import (
 // twins, but not of what lies outside the card store: lines of an audit chain,
 // private capture keys, records that the embedder keeps.
 type KeyUse struct {
-	// Records is how many sealed values were sealed under the key. Without it they
-	// are lost.
+	// Records is how many sealed values were sealed under the key, issuer codes
+	// included. Without it they are lost.
 	Records uint64
 	// Repositories are the IDs of those that find their cards or remember idempotency
 	// keys by the key, or make analytics or FF1 tokens under it. Without it they can
@@ -22,7 +22,8 @@ type KeyUse struct {
 	Repositories []string
 }
 
-// KeyUse says what needs a data key. bolt and memory read all rows to tell.
+// KeyUse says what needs a data key. bolt and memory read all rows to tell. It fails
+// with [ErrNoCodeStore] where a repository has issuer codes and they cannot be counted.
 func (v *Vault) KeyUse(ctx context.Context, id keys.KeyID) (KeyUse, error) {
 	var use KeyUse
 	all, err := v.cards.Repositories(ctx)
@@ -31,6 +32,13 @@ func (v *Vault) KeyUse(ctx context.Context, id keys.KeyID) (KeyUse, error) {
 	}
 	now := time.Now()
 	for i := range all {
+		c, err := decodeConfig(all[i].Config)
+		if err != nil {
+			return KeyUse{}, damaged("stored configuration cannot be read")
+		}
+		if c.IssuerCodes && v.o.IssuerCodes == nil {
+			return KeyUse{}, noCodeStore("key")
+		}
 		named, err := v.names(ctx, &all[i], id, now)
 		if err != nil {
 			return KeyUse{}, err
@@ -42,7 +50,28 @@ func (v *Vault) KeyUse(ctx context.Context, id keys.KeyID) (KeyUse, error) {
 	if use.Records, err = v.cards.CountByKey(ctx, id); err != nil {
 		return KeyUse{}, wrap(err)
 	}
+	if v.o.IssuerCodes != nil {
+		codes, err := v.o.IssuerCodes.CountCodes(ctx, id)
+		if err != nil {
+			return KeyUse{}, wrap(err)
+		}
+		use.Records += codes
+	}
 	return use, nil
+}
+
+// CloseFence closes a data key's fence in the card store and in that of issuer codes:
+// what [keys.DestroyOptions] asks for beside [Vault.KeyInUse].
+func (v *Vault) CloseFence(ctx context.Context, id keys.KeyID) error {
+	if err := v.cards.CloseFence(ctx, id); err != nil {
+		return wrap(err)
+	}
+	if v.o.IssuerCodes != nil {
+		if err := v.o.IssuerCodes.CloseFence(ctx, id); err != nil {
+			return wrap(err)
+		}
+	}
+	return nil
 }
 
 // KeyInUse is the census that [keys.DestroyOptions] asks for: how many sealed values

@@ -50,8 +50,10 @@ func (r *Repository) SetValid(ctx context.Context, c Caller, token string, valid
 }
 
 // Delete erases a token's card for good. What stays is a tombstone, token and
-// repository alone, so that the token is never given out again. The caller needs
-// [MayDelete].
+// repository alone, so that the token is never given out again. The security codes
+// that were stored through the token are erased before: issuer codes always, transient
+// ones where package code serves the repository in this process (elsewhere they are
+// given out no more and end with their time). The caller needs [MayDelete].
 func (r *Repository) Delete(ctx context.Context, c Caller, token string, expect ...ExpectVersion) error {
 	_, err := r.change(ctx, c, token, expect, opDelete, func(row *store.Row) bool {
 		changed := row.Status != store.Deleted
@@ -132,7 +134,13 @@ func (r *Repository) rewrite(ctx context.Context, c *Caller, token string, expec
 		if err := allow(op, &row, now); err != nil {
 			return row, false, err
 		}
-		if !apply(&row) {
+		changed := apply(&row)
+		if op == opDelete {
+			if err := r.eraseCodes(ctx, row.Token); err != nil {
+				return row, false, err
+			}
+		}
+		if !changed {
 			return row, false, nil
 		}
 		if row.Status != store.Deleted {
@@ -145,6 +153,9 @@ func (r *Repository) rewrite(ctx context.Context, c *Caller, token string, expec
 		switch out[0].Result {
 		case store.Written:
 			row.Version++
+			if op == opDelete { // what was put while the tombstone was being written
+				return row, true, r.eraseCodes(ctx, row.Token)
+			}
 			return row, true, nil
 		case store.Fenced: // its card waits to be sealed anew under another key
 			return row, false, errFenced()

@@ -14,6 +14,7 @@ import (
 // Labels of the subkeys of pinned keys. They are part of the format.
 const (
 	analyticsLabel = "cardseal analytics"
+	codeLabel      = "cardseal code card" // of the analytics key, for the same card must stay the same
 	ff1Label       = "cardseal ff1"
 )
 

@@ -151,6 +151,13 @@ func (b *batch) update(ctx context.Context, i int, row store.Row) error {
 			outcome = Updated
 		}
 	}
+	if p.keep && !newNumber {
+		var brand card.Brand
+		_ = brand.UnmarshalText([]byte(row.Brand))
+		if err := q.Card.Code.CheckFor(brand); err != nil {
+			return err
+		}
+	}
 	if changeDates(&row, q) {
 		outcome = Updated
 		if row.Expiry != old.Expiry && Verified(row.Verified) == ExternalSuccessful {

@@ -27,6 +27,7 @@ type Repository struct {
 
 	analytics underPin[blindindex.Index]
 	vaultless underPin[generate.Vaultless]
+	codeCards underPin[blindindex.Index]
 	crowds    crowds
 }
 

@@ -25,8 +25,11 @@ type SaveRequest struct {
 	CreateOnly    bool
 	ExpectVersion uint64
 	// Card is what to store. Number may be missing for an existing token. Security
-	// code and currency serve acquirer verification alone: they are handed to the
-	// [Verifier], stored nowhere, and refused where it is not asked.
+	// code and currency are handed to the [Verifier] where it is asked. Beyond that the
+	// currency serves nothing and is refused; the code is refused too unless package
+	// code serves the repository, and then kept there for the caller once the card is
+	// saved, for which [MaySaveCode] is needed. Should that fail the error is
+	// [ErrCodeNotKept], and the card is saved.
 	Card card.Details
 	// Types says which tokens to make. An analytics token is one-way, the same for the
 	// same card as long as the repository lives, and unrelated to those of other
@@ -58,7 +61,8 @@ type SaveRequest struct {
 	update bool // made by Update: the token must exist
 }
 
-// SaveResult is what became of one request: Details, or Err.
+// SaveResult is what became of one request: Details, or Err; both where Err is
+// [ErrCodeNotKept].
 type SaveResult struct {
 	Details Details
 	Err     *Error
@@ -80,6 +84,7 @@ type prepared struct {
 	asked     bool // the store was asked whether once is known
 	acquirer  bool // the Verifier has to be asked
 	named     named
+	keep      bool // the security code is kept once the card is saved
 }
 
 // needs is the permission that a request takes.
@@ -93,6 +98,9 @@ func (r *Repository) needs(q *SaveRequest) Permission {
 	}
 	if q.Invalid {
 		p |= rules[opValid].needs
+	}
+	if r.keeps(q) {
+		p |= rules[opPutCode].needs
 	}
 	return p
 }
@@ -108,7 +116,7 @@ func (r *Repository) prepare(ctx context.Context, l *lookup, q *SaveRequest, p *
 	if q.External > InternalToken {
 		return invalid("externalType", Unsupported, "is not made here")
 	}
-	p.hasNumber = !q.Card.Number.IsZero()
+	p.hasNumber, p.keep = !q.Card.Number.IsZero(), r.keeps(q)
 	if err := r.checkAcquirer(q, p); err != nil {
 		return err
 	}
@@ -155,6 +163,11 @@ func (r *Repository) prepareNumber(ctx context.Context, l *lookup, q *SaveReques
 	p.bins = r.bins(pan)
 	if q.Brand != "" {
 		if err := p.named.onto(&p.bins); err != nil {
+			return err
+		}
+	}
+	if p.keep {
+		if err := q.Card.Code.CheckFor(p.bins.Brand); err != nil {
 			return err
 		}
 	}

@@ -22,7 +22,7 @@ const maxFenced = 3
 
 // Save stores a card, or changes a token's details, and returns what may be
 // known of the token. An error means that nothing was written, but for
-// [ErrOutcomeUnknown] and [ErrAudit].
+// [ErrOutcomeUnknown], [ErrCodeNotKept] and [ErrAudit].
 func (r *Repository) Save(ctx context.Context, q SaveRequest) (Details, error) {
 	b := r.borrow(1)
 	defer r.giveBack(b)
@@ -30,6 +30,9 @@ func (r *Repository) Save(ctx context.Context, q SaveRequest) (Details, error) {
 	b.reqs = b.one[:]
 	err := b.run(ctx, nil)
 	res := &b.res[0]
+	if res.Err != nil && errors.Is(res.Err, ErrCodeNotKept) {
+		return res.Details, res.Err
+	}
 	if res.Err != nil {
 		return Details{}, res.Err
 	}
@@ -158,7 +161,9 @@ func (b *batch) run(ctx context.Context, s *step) error {
 		}
 		if done {
 			b.meet()
-			return b.audit(ctx)
+			err := b.audit(ctx)
+			b.keepCodes(ctx)
+			return err
 		}
 		read = true
 	}

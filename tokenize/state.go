@@ -47,6 +47,14 @@ const (
 	opActivate
 	opValid // what an account updater found
 	opDelete
+	opPutCode
+	opAllocateCode
+	opVerifyCode
+	opRetrieveCode
+	opCodeStatus
+	opUnblockCode
+	opResetTries
+	opEraseCode
 )
 
 // rules is the one table of what a token's state lets be done and of what a caller
@@ -65,6 +73,15 @@ var rules = [...]struct {
 	opActivate: {refused: isDeleted, needs: MaySuspend, action: audit.Activate},
 	opValid:    {refused: isDeleted, needs: MayUpdate, action: audit.Validity},
 	opDelete:   {needs: MayDelete, action: audit.Delete},
+
+	opPutCode:      {refused: isDeleted, needs: MaySaveCode, action: audit.PutCode},
+	opAllocateCode: {refused: isDeleted, needs: MaySaveCode, action: audit.AllocateCode},
+	opVerifyCode:   {refused: isDeleted | isExpired | isSuspended | isInvalid, needs: MayVerifyCode, action: audit.VerifyCode},
+	opRetrieveCode: {refused: isDeleted | isExpired | isSuspended | isInvalid, needs: MayRevealCode, action: audit.RetrieveCode},
+	opCodeStatus:   {refused: isDeleted, needs: MayVerifyCode},
+	opUnblockCode:  {refused: isDeleted, needs: MayUnblockCode, action: audit.UnblockCode},
+	opResetTries:   {refused: isDeleted, needs: MayUnblockCode, action: audit.ResetTries},
+	opEraseCode:    {needs: MaySaveCode, action: audit.EraseCode},
 }
 
 // refusals are the conditions by weight: a token in several is refused for the
@@ -82,7 +99,12 @@ var refusals = [...]struct {
 
 // allow says whether a token's state lets an operation go on.
 func allow(op operation, row *store.Row, now time.Time) error {
-	if stands := conditionsOf(row, now) & rules[op].refused; stands != 0 {
+	return allowIn(op, conditionsOf(row, now))
+}
+
+// allowIn is allow for a token in these conditions.
+func allowIn(op operation, stands condition) error {
+	if stands &= rules[op].refused; stands != 0 {
 		for _, r := range refusals {
 			if stands&r.is != 0 {
 				return rejected("token", r.support, r.err)

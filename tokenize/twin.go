@@ -17,17 +17,17 @@ func (r *Repository) isTwin() bool { return strings.HasPrefix(r.c.ID, testPrefix
 
 // twinOf is what is stored of a repository's test twin: the same configuration
 // under another ID, and a scope of its own.
-func twinOf(parent *store.Repository) (store.Repository, error) {
+func twinOf(parent *store.Repository) (r store.Repository, issuerCodes bool, err error) {
 	c, err := decodeConfig(parent.Config)
 	if err != nil {
-		return store.Repository{}, damaged("stored configuration cannot be read")
+		return r, false, damaged("stored configuration cannot be read")
 	}
 	c.ID = testPrefix + c.ID
 	encoded, err := c.encode()
 	if err != nil {
-		return store.Repository{}, wrap(err)
+		return r, false, wrap(err)
 	}
-	return store.Repository{Scope: newScopeID(), Name: c.ID, Config: encoded}, nil
+	return store.Repository{Scope: newScopeID(), Name: c.ID, Config: encoded}, c.IssuerCodes, nil
 }
 
 // twin returns the test twin of that ID, made on first use, or nil where there is
@@ -45,11 +45,11 @@ func (v *Vault) twin(ctx context.Context, id string) (*store.Repository, error) 
 	if v.o.TestKeys == nil {
 		return nil, noTestKeys()
 	}
-	made, err := twinOf(parent)
+	made, issuerCodes, err := twinOf(parent)
 	if err != nil {
 		return nil, err
 	}
-	stored, err := v.create(ctx, made)
+	stored, err := v.create(ctx, made, issuerCodes)
 	return &stored, err
 }
 

@@ -31,6 +31,10 @@ type Options struct {
 	// [Vault.AssignMerchant]) and callers without a merchant. The manager's
 	// environment must be "test"; nil: there are no twins.
 	TestKeys *keys.Manager
+	// IssuerCodes keeps the security codes of repositories whose configuration has
+	// IssuerCodes. Without it none can be made, and of those that are there no token
+	// can be deleted and no data key counted: codes would be left behind unseen.
+	IssuerCodes store.Codes
 	// BINTable stands in for the built-in brand table.
 	BINTable card.BINTable
 	// SaveLimit, where given, is asked before every save of a number; an error
@@ -58,6 +62,7 @@ type Vault struct {
 
 	merchants merchants
 	services  *services
+	keepers   sync.Map // of store.ScopeID: CodeKeeper
 
 	fence  atomic.Pointer[envelope.KeyID] // the fence opened last
 	mu     sync.Mutex
@@ -120,6 +125,9 @@ func (v *Vault) EnsureRepository(ctx context.Context, c Config) (*Repository, er
 	if c.Verification == Acquirer && v.o.Verifier == nil {
 		return nil, errNoVerifier()
 	}
+	if c.IssuerCodes && v.o.IssuerCodes == nil {
+		return nil, noCodeStore("issuerCodes")
+	}
 	encoded, err := c.encode()
 	if err != nil {
 		return nil, wrap(err)
@@ -129,7 +137,7 @@ func (v *Vault) EnsureRepository(ctx context.Context, c Config) (*Repository, er
 		return nil, err
 	}
 	if stored == nil {
-		got, err := v.create(ctx, store.Repository{Scope: newScopeID(), Name: c.ID, Config: encoded})
+		got, err := v.create(ctx, store.Repository{Scope: newScopeID(), Name: c.ID, Config: encoded}, c.IssuerCodes)
 		if err != nil {
 			return nil, err
 		}
@@ -142,7 +150,7 @@ func (v *Vault) EnsureRepository(ctx context.Context, c Config) (*Repository, er
 }
 
 // create stores a repository, or returns the one that has its name by now.
-func (v *Vault) create(ctx context.Context, made store.Repository) (store.Repository, error) {
+func (v *Vault) create(ctx context.Context, made store.Repository, issuerCodes bool) (store.Repository, error) {
 	got, err := v.cards.CreateRepository(ctx, made)
 	if err != nil {
 		return got, wrap(err)
@@ -150,7 +158,11 @@ func (v *Vault) create(ctx context.Context, made store.Repository) (store.Reposi
 	if got.Scope != made.Scope {
 		return got, nil
 	}
-	return got, v.record(ctx, audit.Event{Action: audit.Create, Outcome: audit.Created, Repository: made.Name})
+	events := []audit.Event{{Action: audit.Create, Outcome: audit.Created, Repository: made.Name}}
+	if issuerCodes {
+		events = append(events, audit.Event{Action: audit.AllowIssuerCodes, Outcome: audit.Done, Repository: made.Name})
+	}
+	return got, v.record(ctx, events...)
 }
 
 // Repository returns the repository of that ID, which must exist, or a test twin of

@@ -54,8 +54,8 @@ func (r *Repository) checkAcquirer(q *SaveRequest, p *prepared) error {
 	switch {
 	case q.Verification == Acquirer:
 		return invalid(card.FieldNumber, Missing, "is needed for acquirer verification")
-	case !q.Card.Code.IsZero():
-		return invalid(card.FieldCode, Unsupported, "is not stored with a card and serves acquirer verification alone")
+	case !q.Card.Code.IsZero() && !p.keep:
+		return invalid(card.FieldCode, Unsupported, "is kept by no service of security codes here and serves acquirer verification alone")
 	case q.Card.Currency != "":
 		return invalid(card.FieldCurrency, Unsupported, "serves acquirer verification alone")
 	}
@@ -122,7 +122,9 @@ func (b *batch) verify(ctx context.Context) error {
 			b.res[i].Err = fault(e, b.reqs[i].CorrelationID)
 		}
 	}
-	b.one[0].Card.Code = card.CVC{} // a batch's requests are the caller's own
+	if !b.prep[0].keep {
+		b.one[0].Card.Code = card.CVC{} // a batch's requests are the caller's own
+	}
 	return nil
 }
 

@@ -80,6 +80,20 @@ const (
 	SuspendScheme  Action = "suspend-scheme-token"
 	DeleteScheme   Action = "delete-scheme-token"
 	RevealScheme   Action = "reveal-scheme-token"
+
+	// Of security codes. Reason names whose code it is, where it is a merchant's or the
+	// like, and which counter the call was about.
+	PutCode      Action = "put-code"
+	AllocateCode Action = "allocate-code" // one was drawn
+	RetrieveCode Action = "retrieve-code"
+	VerifyCode   Action = "verify-code" // Done if it was right, else Wrong
+	BlockCode    Action = "block-code"  // a wrong attempt used up what was left
+	UnblockCode  Action = "unblock-code"
+	ResetTries   Action = "reset-code-tries"
+	EraseCode    Action = "erase-code"
+	// AllowIssuerCodes: the repository was made to keep security codes for good, as the
+	// issuer of the cards (PCI DSS 3.3.3).
+	AllowIssuerCodes Action = "allow-issuer-codes"
 )
 
 // Outcome is how it ended.
@@ -91,6 +105,7 @@ const (
 	Updated   Outcome = "updated"
 	Done      Outcome = "done"
 	Unchanged Outcome = "unchanged" // it was so already
+	Wrong     Outcome = "wrong"     // the candidate was another than the code
 	Begun     Outcome = "begun"     // long work, which says Done when it is
 	Refused   Outcome = "refused"   // the request was bad or not allowed
 	Failed    Outcome = "failed"

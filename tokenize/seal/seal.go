@@ -209,4 +209,7 @@ func (s *Sealer) Refresh() {
 	if s.data != nil {
 		s.data.Refresh()
 	}
+	if s.codes != nil {
+		s.codes.Refresh()
+	}
 }
