@@ -27,3 +27,14 @@ func Example() {
 	// true
 	// true <nil>
 }
+
+func ExampleCodes() {
+	codes, err := memory.NewCodes(&memory.CodesOptions{Max: 10_000})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer codes.Close()
+	fmt.Println(codes.CheckEphemeral(context.Background()))
+	// Output: <nil>
+}

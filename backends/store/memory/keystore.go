@@ -6,15 +6,16 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
-// keyStore is the key store of a DB.
+// keyStore is the key store of a DB or of Codes.
 type keyStore struct {
-	db *DB
+	closed *atomic.Bool // its owner's
 
 	mu      sync.Mutex
 	records map[keys.KeyID]keys.Record
@@ -26,8 +27,12 @@ type ring struct {
 	ids     []keys.KeyID
 }
 
+func newKeyStore(closed *atomic.Bool) keyStore {
+	return keyStore{closed: closed, records: map[keys.KeyID]keys.Record{}, rings: map[keys.RingID]*ring{}}
+}
+
 func (k *keyStore) ready(ctx context.Context) error {
-	if k.db.closed.Load() {
+	if k.closed.Load() {
 		return errKeysClosed
 	}
 	return ctx.Err()
@@ -71,11 +76,11 @@ func (k *keyStore) List(ctx context.Context, id keys.RingID) ([]keys.Record, uin
 // CompareAndSwap puts the records if the ring's version is the one given. A
 // record that cannot be stored is an [store.InvalidError].
 func (k *keyStore) CompareAndSwap(ctx context.Context, id keys.RingID, version uint64, put []keys.Record) error {
-	if err := k.ready(ctx); err != nil {
-		return err
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if err := k.ready(ctx); err != nil { // inside: what came later would not be wiped
+		return err
+	}
 	for i := range put {
 		if err := k.check(&put[i], id, put[:i]); err != nil {
 			return err
@@ -89,14 +94,35 @@ func (k *keyStore) CompareAndSwap(ctx context.Context, id keys.RingID, version u
 		return keys.ErrConflict
 	}
 	for i := range put {
-		if _, known := k.records[put[i].ID]; !known {
+		if old, known := k.records[put[i].ID]; !known {
 			r.ids = append(r.ids, put[i].ID)
+		} else {
+			wipe(old)
 		}
 		k.records[put[i].ID] = copyRecord(put[i])
 	}
 	r.version++
 	k.rings[id] = r
 	return nil
+}
+
+// wipe overwrites the wrapped keys of all records and forgets them.
+func (k *keyStore) wipe() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, r := range k.records {
+		wipe(r)
+	}
+	clear(k.records)
+	clear(k.rings)
+}
+
+// wipe overwrites the wrapped forms of a record that is given up: with the KEK, they
+// are the key.
+func wipe(r keys.Record) {
+	for _, w := range r.Wrapped {
+		clear(w.Bytes)
+	}
 }
 
 func (k *keyStore) check(r *keys.Record, ring keys.RingID, earlier []keys.Record) error {

@@ -1,15 +1,18 @@
 // Package memory is a key store and card store that lives in this process and
-// ends with it: for tests, and for caches that may be lost.
+// ends with it: for tests, and for caches that may be lost. [Codes] is the store of
+// security codes that are to be forgotten: codes and their data keys are in this
+// process's memory and nowhere else.
 //
 // When not to use it: nothing here is durable. A data key that is kept in this
 // store alone is gone with the process, and with it every record sealed under
-// it. Production keeps data keys and cards in package bolt or postgres.
+// it. Production keeps data keys and cards in package bolt or postgres, and codes
+// that more than one process must see in an ephemeral database of package postgres.
 //
 // Limits: a token, an ordered column, a repository's name and a merchant have
 // at most 255 bytes. There is no limit on rows but memory; a row takes about
 // the size of its fields and two map entries. Tombstones are never removed.
 //
-// Both stores are safe for concurrent use. Writes to different scopes do not
+// All stores are safe for concurrent use. Writes to different scopes do not
 // wait for each other. Strings are kept as the caller passed them in part;
 // bytes are copied on the way in and on the way out.
 package memory
@@ -60,7 +63,7 @@ func New() *DB {
 	}
 	db.scopes.Store(&map[store.ScopeID]*scope{})
 	db.fences.Store(&map[envelope.KeyID]fence{})
-	db.keyStore = keyStore{db: db, records: map[keys.KeyID]keys.Record{}, rings: map[keys.RingID]*ring{}}
+	db.keyStore = newKeyStore(&db.closed)
 	return db
 }
 
