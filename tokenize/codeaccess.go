@@ -102,10 +102,17 @@ func (a CodeAccess) digest(ctx context.Context, digests *blindindex.Index, row *
 	return damaged("a row has no card number")
 }
 
-// Deleted reports whether a token was deleted by now.
-func (a CodeAccess) Deleted(ctx context.Context, token string) (bool, error) {
-	row, err := a.r.row(ctx, token)
-	return err == nil && row.Status == store.Deleted, err
+// Deleted reports which of some tokens were deleted by now.
+func (a CodeAccess) Deleted(ctx context.Context, tokens []string) ([]bool, error) {
+	rows, err := a.r.rows(ctx, tokens)
+	if err != nil {
+		return nil, err
+	}
+	deleted := make([]bool, len(tokens))
+	for i := range rows {
+		deleted[i] = rows[i].Status == store.Deleted
+	}
+	return deleted, nil
 }
 
 // Unknown says that there is no such token, or nothing that the caller may know of.

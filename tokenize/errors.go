@@ -208,6 +208,15 @@ func wrap(err error) *Error {
 	return &Error{Cause: ServerFailed, SupportCode: "INTERNAL", Explanation: "unexpected failure", err: err}
 }
 
+// AsError makes an Error of whatever a layer below returned: for the packages beside
+// this one, whose calls fail as this one's do. nil stays nil.
+func AsError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return wrap(err)
+}
+
 // serverKinds maps what lies below to causes, in order of precedence: a record
 // that does not open because the KMS is away is the KMS's failure.
 var serverKinds = []struct {
@@ -216,6 +225,7 @@ var serverKinds = []struct {
 	support string
 }{
 	{store.ErrOutcomeUnknown, ServerFailed, "OUTCOME_UNKNOWN"},
+	{ErrAudit, ServerFailed, "AUDIT"},
 	{generate.ErrExhausted, RequestRejected, "EXHAUSTED"},
 	{store.ErrFenced, ServerFailed, "KEY_FENCED"},
 	{store.ErrDurable, RequestRejected, "STORE_DURABLE"},

@@ -1,0 +1,183 @@
+package code
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize"
+	"github.com/cardseal/cardseal/tokenize/audit"
+	"github.com/cardseal/cardseal/tokenize/seal"
+	"github.com/cardseal/cardseal/tokenize/store"
+)
+
+// EphemeralStore keeps codes and the data keys they are sealed under, and nothing of
+// either beyond a crash ([store.Codes].CheckEphemeral).
+type EphemeralStore interface {
+	store.Codes
+	Keys() keys.Store
+}
+
+// TransientOptions tunes a [Transient]. The zero value is safe. All processes that use
+// an ephemeral store have the same.
+type TransientOptions struct {
+	// Environment is that of the repositories' keys. Default "production"; test twins
+	// are of "test", and have a Transient of their own.
+	Environment string
+	// TTL is how long a code is kept. Default 15 minutes, at least a second, at most 24
+	// hours.
+	TTL time.Duration
+	// MaxReads is how often a code can be retrieved. Default 1, at most 100.
+	MaxReads int
+	// Epoch is how long codes are sealed under one data key. Default 15 minutes, at
+	// least a second, at most 24 hours. Of every epoch in which a code was put the
+	// ephemeral store keeps a record without the key, some 100 bytes.
+	Epoch time.Duration
+	// Sweep is how often what has expired is removed. Default a minute, at least 100
+	// milliseconds, at most an hour.
+	Sweep time.Duration
+	// SealLease and CacheLife are as in [keys.Options]. Default 1 and 5 minutes, at
+	// least a second, at most an hour.
+	SealLease, CacheLife time.Duration
+	// Skew is how far the clocks of the processes may lie apart, and how long the store
+	// may take to carry something out. Default a minute, at least a second, at most an
+	// hour.
+	Skew time.Duration
+	// KEKs guard the data keys beside the KEK given, any one of them.
+	KEKs []keys.KEK
+	// AllowDevelopmentKEK is as in [tokenize.Options].
+	AllowDevelopmentKEK bool
+	// Audit receives the receipt of every epoch that is destroyed.
+	Audit audit.Sink
+	// Swept is called after every sweep on the timer.
+	Swept func(Sweep, error)
+	// Observer is told of calls to the KMS.
+	Observer keys.Observer
+}
+
+func (o TransientOptions) filled() (TransientOptions, error) {
+	for _, d := range []struct {
+		field             string
+		value             *time.Duration
+		normal, low, high time.Duration
+	}{
+		{"ttl", &o.TTL, 15 * time.Minute, time.Second, 24 * time.Hour},
+		{"epoch", &o.Epoch, 15 * time.Minute, time.Second, 24 * time.Hour},
+		{"sweep", &o.Sweep, time.Minute, 100 * time.Millisecond, time.Hour},
+		{"sealLease", &o.SealLease, time.Minute, time.Second, time.Hour},
+		{"cacheLife", &o.CacheLife, 5 * time.Minute, time.Second, time.Hour},
+		{"skew", &o.Skew, time.Minute, time.Second, time.Hour},
+	} {
+		if *d.value == 0 {
+			*d.value = d.normal
+		}
+		if *d.value < d.low || *d.value > d.high {
+			return o, invalid(d.field, tokenize.Invalid, "must be between "+d.low.String()+" and "+d.high.String())
+		}
+	}
+	if o.MaxReads == 0 {
+		o.MaxReads = 1
+	}
+	if o.MaxReads < 1 || o.MaxReads > 100 {
+		return o, invalid("maxReads", tokenize.Invalid, "must be between 1 and 100")
+	}
+	return o, nil
+}
+
+// Transient keeps codes until they expire, were read or are erased, in an ephemeral
+// store, under data keys that live there too and are destroyed one epoch after the
+// other. One serves any number of repositories of one environment.
+type Transient struct {
+	store  EphemeralStore
+	keys   *keys.Manager
+	o      TransientOptions
+	fences *fences
+
+	sweeping sync.Mutex
+	untold   []audit.Event // of destroyed epochs, which the sink has not taken yet
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// OpenTransient checks that the store is ephemeral ([store.ErrDurable]), sweeps it, and
+// goes on sweeping until [Transient.Close]. The context gives values to later sweeps;
+// its end does not end them.
+func OpenTransient(ctx context.Context, s EphemeralStore, kek keys.KEK, o *TransientOptions) (*Transient, error) {
+	if s == nil || kek == nil {
+		return nil, invalid("store", tokenize.Missing, "and a KEK are needed")
+	}
+	t := &Transient{store: s, fences: &fences{store: s}}
+	if o != nil {
+		t.o = *o
+	}
+	var err error
+	if t.o, err = t.o.filled(); err != nil {
+		return nil, err
+	}
+	for _, k := range append([]keys.KEK{kek}, t.o.KEKs...) {
+		if d, ok := k.(keys.Development); ok && !t.o.AllowDevelopmentKEK {
+			return nil, &tokenize.Error{Cause: tokenize.RequestRejected, Field: "kek", Kind: tokenize.Unsupported,
+				SupportCode: "DEVELOPMENT_KEK", Explanation: "is for development only: " + d.Development()}
+		}
+	}
+	if err := s.CheckEphemeral(ctx); err != nil {
+		return nil, tokenize.AsError(err)
+	}
+	t.keys, err = keys.Open(ctx, s.Keys(), kek, &keys.Options{
+		Environment: t.o.Environment, SealLease: t.o.SealLease, CacheLife: t.o.CacheLife,
+		RotateAge: max(t.o.Epoch, time.Minute), // the shortest; a sweep ends shorter ones
+		KEKs:      t.o.KEKs, Observer: t.o.Observer,
+	})
+	if err != nil {
+		return nil, tokenize.AsError(err)
+	}
+	if _, err := t.Sweep(ctx); err != nil {
+		return nil, errors.Join(err, t.keys.Close())
+	}
+	ctx, t.stop = context.WithCancel(context.WithoutCancel(ctx))
+	t.done.Go(func() { t.sweepOn(ctx) })
+	return t, nil
+}
+
+// Close stops sweeping, waits for the sweep under way, and wipes the data keys in
+// memory. What is in the ephemeral store stays there until another process sweeps it.
+func (t *Transient) Close() error {
+	t.stop()
+	t.done.Wait()
+	return t.keys.Close()
+}
+
+// Forgets is how long after it was put a code can be opened at the latest, by anyone
+// who has all stores, all processes' memory and the KMS, but no earlier copy of the
+// ephemeral store or of memory: TTL, Epoch, SealLease and CacheLife, and twice each
+// Sweep and Skew. It holds while sweeps do not fail; this API gives a code out for its
+// TTL alone.
+func (t *Transient) Forgets() time.Duration {
+	// The epoch begins with the code at the latest, is ended by the first sweep after
+	// its time, destroyed by the first after the last code sealed in it has expired
+	// (by then no process seals in it any more), and used by nobody once no process
+	// has its key in memory.
+	return t.o.Epoch + t.o.Sweep + t.retired() + t.o.Sweep + t.o.CacheLife + t.o.Skew
+}
+
+// retired is how long an epoch that was ended is needed at most.
+func (t *Transient) retired() time.Duration { return t.o.SealLease + t.o.Skew + t.o.TTL }
+
+func (t *Transient) keep(r *tokenize.Repository) (*kept, error) {
+	a := r.CodeAccess()
+	switch {
+	case t == nil:
+		return nil, invalid("policy", tokenize.Missing, "is needed")
+	case r.Config().IssuerCodes:
+		return nil, invalid("policy", tokenize.Unsupported, "the repository was made to keep security codes as their issuer")
+	case a.Keys().Environment() != t.keys.Environment():
+		return nil, invalid("policy", tokenize.Unsupported, "is of another environment than the repository's keys")
+	}
+	return &kept{
+		store: t.store, scope: a.Scope(), sealer: seal.New(t.keys, r.Scope()), fences: t.fences,
+		owners: true, ttl: t.o.TTL, reads: uint32(t.o.MaxReads),
+	}, nil
+}
