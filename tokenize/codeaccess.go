@@ -158,8 +158,12 @@ func (a CodeAccess) Record(ctx context.Context, events ...audit.Event) error {
 // Scope is the repository's scope as a store knows it.
 func (a CodeAccess) Scope() store.ScopeID { return a.r.scope }
 
-// Keys are the keys that the repository's cards are sealed under.
-func (a CodeAccess) Keys() *keys.Manager { return a.r.keys }
+// Environment is that of the repository's data keys.
+func (a CodeAccess) Environment() string { return a.r.keys.Environment() }
+
+// Sealer seals under the repository's data keys, and Ring has those for codes.
+func (a CodeAccess) Sealer() *seal.Sealer       { return a.r.sealer }
+func (a CodeAccess) Ring() (*keys.Scope, error) { return a.r.ring(keys.CVC) }
 
 // IssuerCodes is [Options.IssuerCodes].
 func (a CodeAccess) IssuerCodes() store.Codes { return a.r.v.o.IssuerCodes }

@@ -34,7 +34,7 @@ func (Issuer) keep(r *tokenize.Repository) (*kept, error) {
 		return nil, a.Rejected("policy", "NO_CODE_STORE", tokenize.ErrNoCodeStore)
 	}
 	return &kept{
-		store: a.IssuerCodes(), scope: a.Scope(), sealer: seal.New(a.Keys(), r.Scope()),
+		store: a.IssuerCodes(), scope: a.Scope(), sealer: a.Sealer(),
 		fences: &fences{store: a.IssuerCodes()},
 	}, nil
 }

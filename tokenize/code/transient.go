@@ -173,7 +173,7 @@ func (t *Transient) keep(r *tokenize.Repository) (*kept, error) {
 		return nil, invalid("policy", tokenize.Missing, "is needed")
 	case r.Config().IssuerCodes:
 		return nil, invalid("policy", tokenize.Unsupported, "the repository was made to keep security codes as their issuer")
-	case a.Keys().Environment() != t.keys.Environment():
+	case a.Environment() != t.keys.Environment():
 		return nil, invalid("policy", tokenize.Unsupported, "is of another environment than the repository's keys")
 	}
 	return &kept{

@@ -1,0 +1,293 @@
+package code_test
+
+import (
+	"context"
+	"crypto/fips140"
+	"encoding/hex"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cardseal/cardseal/backends/store/memory"
+	"github.com/cardseal/cardseal/internal/pad"
+	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/keys/keystest"
+	"github.com/cardseal/cardseal/tokenize"
+	"github.com/cardseal/cardseal/tokenize/audit"
+	"github.com/cardseal/cardseal/tokenize/card"
+	"github.com/cardseal/cardseal/tokenize/code"
+	"github.com/cardseal/cardseal/tokenize/store"
+)
+
+// Cards that gateways publish for tests.
+const (
+	visa  = "4111111111111111"
+	visa2 = "4242424242424242"
+	amex  = "378282246310005"
+	uatp  = "135492354874528"
+)
+
+// The pad of the tests has no zero nibble: see package tokenize.
+func TestMain(m *testing.M) {
+	for i := range pad.Value {
+		pad.Value[i] = []byte{0x95, 0x3c, 0xe7, 0x51, 0xab, 0x6d, 0xf2}[i%7]
+	}
+	os.Exit(m.Run())
+}
+
+// bubble runs a test on synctest's clock: see package tokenize.
+func bubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	if fips140.Enabled() {
+		cryptotest.SetGlobalRandom(t, uint64(time.Now().UnixNano()))
+	}
+	synctest.Test(t, f)
+}
+
+// me is the service itself, and own its code.
+var (
+	me  = tokenize.Caller{Owner: "clerk", Permissions: tokenize.MayAll}
+	own = code.Owner{}
+)
+
+// world is a vault, an ephemeral store beside it, and what they stand on.
+type world struct {
+	testing.TB
+	ctx       context.Context
+	db        *memory.DB
+	kek       *keystest.KEK
+	ephemeral *memory.Codes
+	durable   *memory.Codes // stands for a durable store of issuer codes
+	eph       *hooked       // ephemeral, as the services see it
+	issuer    *hooked       // durable, likewise
+	sink      *sink
+	vault     *tokenize.Vault
+}
+
+func newWorld(t testing.TB, change ...func(*tokenize.Options)) *world {
+	w := &world{TB: t, ctx: t.Context(), db: memory.New(), kek: keystest.NewKEK("test"), sink: &sink{}}
+	w.ephemeral, w.durable = newCodes(t), newCodes(t)
+	w.eph, w.issuer = &hooked{EphemeralStore: w.ephemeral}, &hooked{EphemeralStore: w.durable}
+	o := &tokenize.Options{Audit: w.sink, IssuerCodes: w.issuer}
+	for _, f := range change {
+		f(o)
+	}
+	var err error
+	w.vault, err = tokenize.Open(w.ctx, w.db.Cards(), w.manager(""), o)
+	require.NoError(t, err)
+	return w
+}
+
+func newCodes(t testing.TB) *memory.Codes {
+	c, err := memory.NewCodes(nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func (w *world) manager(environment string) *keys.Manager {
+	m, err := keys.Open(w.ctx, w.db.Keys(), w.kek, &keys.Options{Environment: environment})
+	require.NoError(w, err)
+	w.Cleanup(func() { m.Close() })
+	return m
+}
+
+// repo makes a repository, with changes to its configuration.
+func (w *world) repo(change ...func(*tokenize.Config)) *tokenize.Repository {
+	w.Helper()
+	c := tokenize.Config{ID: "SHOP", Generation: tokenize.UUID, Management: tokenize.UniqueToken}
+	for _, f := range change {
+		f(&c)
+	}
+	r, err := w.vault.EnsureRepository(w.ctx, c)
+	require.NoError(w, err)
+	return r
+}
+
+func issued(c *tokenize.Config) { c.ID, c.IssuerCodes = "ISSUED", true }
+
+func (w *world) transient(o *code.TransientOptions) *code.Transient {
+	w.Helper()
+	t, err := code.OpenTransient(w.ctx, w.eph, w.kek, o)
+	require.NoError(w, err)
+	w.Cleanup(func() { t.Close() })
+	return t
+}
+
+// codes serves a repository.
+func (w *world) codes(r *tokenize.Repository, p code.Policy, o *code.Options) *code.Codes {
+	w.Helper()
+	c, err := code.Open(w.ctx, r, p, o)
+	require.NoError(w, err)
+	w.Cleanup(c.Close)
+	return c
+}
+
+// shop is a repository with a token of a card and codes that may be read often.
+func shop(t testing.TB, o *code.Options) (*world, *tokenize.Repository, *code.Codes, string) {
+	w := newWorld(t)
+	r := w.repo()
+	return w, r, w.codes(r, w.transient(&code.TransientOptions{MaxReads: 100}), o), w.save(r, visa)
+}
+
+// bank is a repository of an issuer's with a token of a card.
+func bank(t testing.TB, o *code.Options) (*world, *tokenize.Repository, *code.Codes, string) {
+	w := newWorld(t)
+	r := w.repo(issued)
+	return w, r, w.codes(r, code.Issuer{}, o), w.save(r, visa)
+}
+
+func (w *world) save(r *tokenize.Repository, digits string) string {
+	w.Helper()
+	d, err := r.Save(w.ctx, tokenize.SaveRequest{Caller: me, Card: card.Details{Number: number(w, digits)}})
+	require.NoError(w, err)
+	return d.Token
+}
+
+func (w *world) merchant(r *tokenize.Repository, id string) tokenize.Caller {
+	w.Helper()
+	require.NoError(w, w.vault.AssignMerchant(w.ctx, id, r.Config().ID))
+	c := me
+	c.Merchant = id
+	return c
+}
+
+func number(t testing.TB, digits string) card.PAN {
+	t.Helper()
+	pan, err := card.ParsePAN(digits)
+	require.NoError(t, err)
+	return pan
+}
+
+func cvc(t testing.TB, digits string) card.CVC {
+	t.Helper()
+	c, err := card.ParseCVC(digits)
+	require.NoError(t, err)
+	return c
+}
+
+// is demands that a code was given out and has these digits.
+func is(t testing.TB, digits string, got card.CVC, err error) {
+	t.Helper()
+	require.NoError(t, err)
+	require.Equal(t, digits, string(got.AppendDigits(nil)))
+}
+
+// fails demands a tokenize.Error without a code in it.
+func fails(t testing.TB, err error, cause tokenize.Cause, field string, is error) *tokenize.Error {
+	t.Helper()
+	var e *tokenize.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, cause.String(), e.Cause.String(), "%v", e)
+	require.Equal(t, field, e.Field, "%v", e)
+	if is != nil {
+		require.ErrorIs(t, err, is)
+	}
+	return e
+}
+
+// unknown demands the error of a token that does not exist.
+func unknown(t testing.TB, err error) {
+	t.Helper()
+	fails(t, err, tokenize.InvalidRequest, "token", tokenize.ErrTokenNotFound)
+}
+
+// verify makes an attempt at the card's own counter.
+func verify(s *code.Codes, token, digits string) (code.CounterStatus, error) {
+	c, err := card.ParseCVC(digits)
+	if err != nil {
+		return code.CounterStatus{}, err
+	}
+	return s.Verify(context.Background(), me, own, token, c, code.Card)
+}
+
+// sink keeps events, and fails when told to.
+type sink struct {
+	mu     sync.Mutex
+	events []audit.Event
+	err    error
+}
+
+func (s *sink) Record(_ context.Context, events []audit.Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	s.events = append(s.events, slices.Clone(events)...)
+	return nil
+}
+
+// take returns the events since it was called last.
+func (s *sink) take() []audit.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.events
+	s.events = nil
+	return all
+}
+
+func (s *sink) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+// hooked is a store in which a test comes between.
+type hooked struct {
+	code.EphemeralStore
+	attempted func()       // after an attempt was counted
+	put       func() error // before codes are stored
+	wasPut    func()
+	check     error // of CheckEphemeral
+}
+
+func (h *hooked) Attempt(ctx context.Context, id store.CodeID, counter uint16, l store.TryLimits, now int64) (store.Attempt, error) {
+	a, err := h.EphemeralStore.Attempt(ctx, id, counter, l, now)
+	if h.attempted != nil {
+		h.attempted()
+	}
+	return a, err
+}
+
+func (h *hooked) PutCodes(ctx context.Context, codes []store.Code) error {
+	if h.put != nil {
+		if err := h.put(); err != nil {
+			return err
+		}
+	}
+	err := h.EphemeralStore.PutCodes(ctx, codes)
+	if h.wasPut != nil {
+		h.wasPut()
+	}
+	return err
+}
+
+func (h *hooked) CheckEphemeral(ctx context.Context) error {
+	if h.check != nil {
+		return h.check
+	}
+	return h.EphemeralStore.CheckEphemeral(ctx)
+}
+
+// all are the codes in a store.
+func all(t testing.TB, s store.Codes) (codes []store.Code) {
+	for c, err := range s.ScanCodes(t.Context(), store.ScopeID{}) {
+		require.NoError(t, err)
+		codes = append(codes, c)
+	}
+	return codes
+}
+
+func scopeID(t testing.TB, r *tokenize.Repository) store.ScopeID {
+	raw, err := hex.DecodeString(strings.ReplaceAll(r.Scope(), "-", ""))
+	require.NoError(t, err)
+	return store.ScopeID(raw)
+}
