@@ -9,8 +9,6 @@ import (
 )
 
 var (
-	// ErrFenced: the data key that a code was sealed under has no open fence.
-	ErrFenced = errors.New("store: data key's fence is closed or was never opened")
 	// ErrDurable: the store keeps what is written to it beyond a crash, in a log, a
 	// backup or a replica, and so is no place for codes that are to be forgotten.
 	ErrDurable = errors.New("store: what it keeps is durable")
