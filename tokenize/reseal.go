@@ -29,10 +29,10 @@ type ResealOptions struct {
 
 // Reseal brings what is sealed of the repository's cards under the active key of the
 // ring, while the repository serves: every number, network token, holder and e-mail
-// that lies under another key is opened and sealed anew. Once that is done in every
-// repository, test twins included, nothing needs the other keys any more
-// ([Vault.KeyUse]) and they can be destroyed. A retired key that nobody brings its
-// records away from is needed for as long as there is one of them.
+// that lies under another key is opened and sealed anew. Once that is done in all
+// repositories of the ring (test twins have rings of their own, and so has a
+// repository with [Config].PerScopeKeys) no card needs its other keys any more, as
+// [Vault.KeyUse] tells, and they can be destroyed.
 //
 // A call that was stopped or killed, at whatever moment, is continued by the next,
 // or begun anew where the ring was rotated meanwhile; several at once do no harm.
