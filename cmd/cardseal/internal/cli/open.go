@@ -79,8 +79,9 @@ func repository(ctx context.Context, v *vaultdir.Vault, id string) (*tokenize.Re
 	return v.Vault.Repository(ctx, id)
 }
 
-// repositories are the one that is named, or all.
-func repositories(ctx context.Context, v *vaultdir.Vault, id string) ([]*tokenize.Repository, error) {
+// repositories are the one that is named, or all but test twins, whose keys this
+// program does not have.
+func (a *app) repositories(ctx context.Context, v *vaultdir.Vault, id string) ([]*tokenize.Repository, error) {
 	if id != "" {
 		repo, err := v.Vault.Repository(ctx, id)
 		return []*tokenize.Repository{repo}, err
@@ -89,11 +90,17 @@ func repositories(ctx context.Context, v *vaultdir.Vault, id string) ([]*tokeniz
 	if err != nil {
 		return nil, err
 	}
-	all := make([]*tokenize.Repository, len(configs))
-	for i, c := range configs {
-		if all[i], err = v.Vault.Repository(ctx, c.ID); err != nil {
+	var all []*tokenize.Repository
+	for _, c := range configs {
+		repo, err := v.Vault.Repository(ctx, c.ID)
+		if e, ok := errors.AsType[*tokenize.Error](err); ok && e.Kind == tokenize.Unsupported {
+			a.warn(c.ID + " is left out: it " + e.Explanation)
+			continue
+		}
+		if err != nil {
 			return nil, err
 		}
+		all = append(all, repo)
 	}
 	return all, nil
 }

@@ -73,7 +73,7 @@ func (a *app) reindex(ctx context.Context, f *reindexFlags) error {
 		return err
 	}
 	defer v.Close()
-	repos, behind, err := toReindex(ctx, v, f.repository)
+	repos, behind, err := a.toReindex(ctx, v, f.repository)
 	if err != nil {
 		return err
 	}
@@ -92,8 +92,8 @@ func (a *app) reindex(ctx context.Context, f *reindexFlags) error {
 
 // toReindex lists the repositories that have an index key, and reports whether one
 // of them is in the middle of a rotation or has another than the ring's active key.
-func toReindex(ctx context.Context, v *vaultdir.Vault, id string) (repos []*tokenize.Repository, behind bool, err error) {
-	all, err := repositories(ctx, v, id)
+func (a *app) toReindex(ctx context.Context, v *vaultdir.Vault, id string) (repos []*tokenize.Repository, behind bool, err error) {
+	all, err := a.repositories(ctx, v, id)
 	if err != nil {
 		return nil, false, err
 	}

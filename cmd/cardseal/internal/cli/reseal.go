@@ -28,7 +28,7 @@ var resealers = map[keys.Purpose]struct {
 	why string
 }{
 	keys.PAN:       {run: (*app).resealCards},
-	keys.CVC:       {why: "security codes end with their key"},
+	keys.CVC:       {why: "codes that are pending end with their key, and an issuer's are brought along by the service that keeps them"},
 	keys.Index:     {why: "cards are found by its keys, and not sealed under them; cardseal reindex replaces them"},
 	keys.Analytics: {why: "a repository makes its analytics tokens under one key for good"},
 	keys.FPE:       {why: "a repository makes its FF1 tokens under one key for good"},
@@ -100,7 +100,7 @@ func (a *app) resealCards(ctx context.Context, v *vaultdir.Vault, f *resealFlags
 	if err != nil {
 		return err
 	}
-	repos, err := repositories(ctx, v, f.repository)
+	repos, err := a.repositories(ctx, v, f.repository)
 	if err != nil {
 		return err
 	}

@@ -3,12 +3,15 @@ package cli
 import (
 	"bytes"
 	"context"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cardseal/cardseal/backends/store/bolt"
 	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize/store"
 )
 
 // census is how many records need each key of the ring that cards are sealed under.
@@ -99,4 +102,27 @@ func TestResealGoesOn(t *testing.T) {
 	w.ok("token", "delete", bad)
 	require.NotContains(t, w.ok("reseal").err, bad)
 	require.Zero(t, w.census()[old])
+}
+
+// Of all repositories those are done whose keys are there: a test twin's are not.
+func TestResealBesideTwin(t *testing.T) {
+	w := newWorld(t)
+	w.token()
+	ctx := context.Background()
+	db, err := bolt.Open(ctx, filepath.Join(w.vaultDir(), "vault.bolt"), nil)
+	require.NoError(t, err)
+	repos, err := db.Cards().Repositories(ctx)
+	require.NoError(t, err)
+	_, err = db.Cards().CreateRepository(ctx, store.Repository{
+		Scope: store.ScopeID{1}, Name: "TestDEFAULT", Config: bytes.Replace(repos[0].Config, []byte("DEFAULT"), []byte("TestDEFAULT"), 1),
+	})
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	w.ok("keys", "rotate", "--purpose", "pan")
+	for _, name := range []string{"reseal", "reindex"} {
+		r := w.ok(name)
+		require.Contains(t, r.out, "DEFAULT  is ")
+		require.Contains(t, r.err, "TestDEFAULT is left out: it is a test twin")
+		w.fails(ExitUsage, "test twin", name, "--repository", "TestDEFAULT")
+	}
 }
