@@ -95,14 +95,14 @@ func (x *reseal) run(ctx context.Context) error {
 		if x.p.Key, err = x.r.sealer.ActiveKey(ctx); err != nil {
 			return err
 		}
-		if err = x.walk(ctx); !errors.Is(err, errRotated) {
+		if err = x.pass(ctx); !errors.Is(err, errRotated) {
 			return err
 		}
 	}
 	return conflict()
 }
 
-func (x *reseal) walk(ctx context.Context) error {
+func (x *reseal) pass(ctx context.Context) error {
 	w := &walk{r: x.r, work: x, job: x.r.resealJob(), batch: x.o.Batch, rate: x.o.RowsPerSecond,
 		p: &x.p, show: x.o.OnProgress, left: x.o.OnLeft}
 	key := storedKey(x.p.Key)
