@@ -53,14 +53,14 @@ A card that cannot be opened stays under its key, and its token is named; all ot
 are done, and the exit status is 3.`,
 		Example: `  cardseal keys rotate --purpose pan
   cardseal reseal
-  cardseal reseal --repository SHOP --rate 2000`,
+  cardseal reseal --repository SHOP --rows-per-second 2000`,
 		Args: noArguments,
 		RunE: action(func(c *cobra.Command, _ []string) error { return a.reseal(c.Context(), &f) }),
 	}
 	flags := c.Flags()
 	flags.StringVar(&f.ring, "ring", string(keys.PAN), "the ring; only pan has records that can be sealed anew")
 	flags.StringVar(&f.repository, "repository", "", "the repository's ID (default all)")
-	flags.IntVar(&f.rate, "rate", 0, "at most so many rows a second (default as fast as it goes)")
+	flags.IntVar(&f.rate, "rows-per-second", 0, "at most so many rows a second (default as fast as it goes)")
 	flags.StringVar(&f.actor, "actor", "", "who does it, for the record (default the user)")
 	flags.BoolVar(&f.asJSON, "json", false, "one JSON object a repository")
 	return c
@@ -68,7 +68,7 @@ are done, and the exit status is 3.`,
 
 func (a *app) reseal(ctx context.Context, f *resealFlags) error {
 	if f.rate < 0 {
-		return usagef("--rate must not be negative")
+		return usagef("--rows-per-second must not be negative")
 	}
 	switch r, ok := resealers[keys.Purpose(f.ring)]; {
 	case !ok:

@@ -40,7 +40,7 @@ func TestReseal(t *testing.T) {
 	w.ok("keys", "rotate", "--purpose", "pan")
 	next := w.key(keys.PAN, "active")
 	require.Equal(t, []resealed{{keys.PAN, "A", next, 2, 0}},
-		lines[resealed](t, w.ok("reseal", "--repository", "A", "--json", "--actor", "operator-1", "--rate", "1000")))
+		lines[resealed](t, w.ok("reseal", "--repository", "A", "--json", "--actor", "operator-1", "--rows-per-second", "1000")))
 	require.Equal(t, map[string]uint64{old: 2, next: 2}, w.census())
 	w.fails(ExitFailed, "2 records need the data key: cardseal reseal brings them", "keys", "destroy", old, "--confirm="+old)
 	require.Contains(t, w.ok("reseal", "--ring", "pan").out, "B  is sealed under "+next+"; 2 rows written, 0 left")
@@ -58,7 +58,7 @@ func TestReseal(t *testing.T) {
 		}
 	}
 
-	w.fails(ExitUsage, "--rate must not be negative", "reseal", "--rate", "-1")
+	w.fails(ExitUsage, "--rows-per-second must not be negative", "reseal", "--rows-per-second", "-1")
 	w.fails(ExitUsage, "--ring is not one of pan, cvc", "reseal", "--ring", "nonsense")
 	require.Equal(t, ExitUsage, w.run("reseal", "--repository", "NONE").code)
 	require.Len(t, resealers, len(purposes))
