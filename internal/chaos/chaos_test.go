@@ -3,10 +3,8 @@
 package chaos
 
 import (
-	"encoding/json"
 	"flag"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -19,6 +17,7 @@ import (
 	"github.com/cardseal/cardseal/backends/store/bolt"
 	"github.com/cardseal/cardseal/backends/store/postgres"
 	"github.com/cardseal/cardseal/backends/store/postgres/migrate"
+	"github.com/cardseal/cardseal/internal/chaostest"
 	"github.com/cardseal/cardseal/internal/pgtest"
 	"github.com/cardseal/cardseal/tokenize"
 )
@@ -49,14 +48,16 @@ func TestPostgres(t *testing.T) {
 			require.NoError(t, err)
 
 			p.Processes, p.Goroutines = 4, 8
-			b, err := openBoard(filepath.Join(p.Dir, "board"))
+			b, err := p.board()
 			require.NoError(t, err)
 			began := time.Now()
 			var running []*exec.Cmd
 			for p.Process = range p.Processes {
-				running = append(running, p.start(t))
+				c := chaostest.Child(t, p)
+				require.NoError(t, c.Start())
+				running = append(running, c)
 			}
-			stop := killer(t, p.URL, b)
+			stop := chaostest.Killer(t, p.URL, b.tickets.Load)
 			for i, c := range running {
 				if err := c.Wait(); err != nil {
 					t.Errorf("process %d: %v", i, err)
@@ -74,18 +75,6 @@ func TestPostgres(t *testing.T) {
 			p.checkTables(t)
 		})
 	}
-}
-
-// start runs the test binary as one of the processes.
-func (p *plan) start(t *testing.T) *exec.Cmd {
-	t.Helper()
-	text, err := json.Marshal(p)
-	require.NoError(t, err)
-	c := exec.CommandContext(t.Context(), os.Args[0])
-	c.Env = append(os.Environ(), childPlan+"="+string(text))
-	c.Stderr = os.Stderr
-	require.NoError(t, c.Start())
-	return c
 }
 
 // TestBolt: as many goroutines in one process, which is all that a bolt file

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cardseal/cardseal/internal/chaostest"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/card"
@@ -33,7 +34,7 @@ type end struct {
 func (p *plan) check(t *testing.T, d db, took time.Duration) {
 	t.Helper()
 	e := &end{plan: p, db: d, of: map[string]int{}}
-	all := readHistories(t, p.Dir)
+	all := chaostest.ReadHistories[op](t, p.Dir)
 	e.ops = slices.DeleteFunc(slices.Clone(all), func(o op) bool { return o.Do == rotate || o.Got == busy })
 	p.report(t, all, took)
 	var err error
@@ -67,7 +68,7 @@ func (e *end) checkTokens(t *testing.T) {
 // are there and can be revealed, and nothing is there that nobody was told of.
 func (e *end) checkRows(t *testing.T) {
 	t.Helper()
-	began := clock()
+	began := chaostest.Clock()
 	holder := map[int]string{}
 	var live []string
 	for row, err := range e.db.Cards().Scan(t.Context(), e.scope(t), "") {
@@ -93,7 +94,7 @@ func (e *end) checkRows(t *testing.T) {
 			expiries[part[i]] = months(got[i].Card.Expiry)
 		}
 	}
-	ended := clock()
+	ended := chaostest.Clock()
 	there := map[string]bool{}
 	for i := range e.rows {
 		row := &e.rows[i]
@@ -153,7 +154,7 @@ func (e *end) checkFound(t *testing.T) {
 	var want []string
 	for i := range e.rows {
 		if row := &e.rows[i]; row.Status != store.Deleted {
-			pan, err := number(e.of[row.Token])
+			pan, err := chaostest.Number(e.of[row.Token])
 			require.NoError(t, err)
 			reqs = append(reqs, tokenize.SaveRequest{Caller: me, Card: card.Details{Number: pan}})
 			want = append(want, row.Token)
@@ -161,9 +162,9 @@ func (e *end) checkFound(t *testing.T) {
 	}
 	for len(reqs) > 0 {
 		n := min(1000, len(reqs))
-		began := clock()
+		began := chaostest.Clock()
 		got, err := e.repo.SaveBatch(t.Context(), reqs[:n])
-		ended := clock()
+		ended := chaostest.Clock()
 		require.NoError(t, err)
 		for i := range got {
 			require.Nil(t, got[i].Err)

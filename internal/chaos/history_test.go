@@ -2,19 +2,6 @@
 
 package chaos
 
-import (
-	"bufio"
-	"encoding/json"
-	"errors"
-	"io"
-	"os"
-	"path/filepath"
-	"testing"
-
-	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
-)
-
 // op is a call and its answer, a line of a history. Cards are named by their
 // place in the list of cards: no history holds a number.
 type op struct {
@@ -56,56 +43,3 @@ const (
 	wrong   = "wrong"   // another card's number
 	busy    = "busy"    // an error which says that nothing was written
 )
-
-// clock is nanoseconds that all processes of the machine count from one moment.
-// time.Now has such a reading inside, but does not give it out.
-func clock() int64 {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		panic(err)
-	}
-	return ts.Nano()
-}
-
-// history is a file of one goroutine's calls.
-type history struct {
-	f *os.File
-	b *bufio.Writer
-	e *json.Encoder
-}
-
-func newHistory(path string) (*history, error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, err
-	}
-	b := bufio.NewWriter(f)
-	return &history{f, b, json.NewEncoder(b)}, nil
-}
-
-func (h *history) add(o *op) error { return h.e.Encode(o) }
-
-func (h *history) close() error { return errors.Join(h.b.Flush(), h.f.Close()) }
-
-// readHistories reads what all goroutines wrote into a folder.
-func readHistories(t *testing.T, dir string) (all []op) {
-	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
-	require.NoError(t, err)
-	require.NotEmpty(t, paths)
-	for _, path := range paths {
-		f, err := os.Open(path)
-		require.NoError(t, err)
-		for d := json.NewDecoder(bufio.NewReader(f)); ; {
-			var o op
-			err := d.Decode(&o)
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			require.NoError(t, err)
-			all = append(all, o)
-		}
-		require.NoError(t, f.Close())
-	}
-	return all
-}

@@ -5,6 +5,7 @@ package chaos
 import (
 	"fmt"
 
+	"github.com/cardseal/cardseal/internal/chaostest"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/card"
 )
@@ -51,16 +52,6 @@ func (p *plan) config() tokenize.Config {
 	return tokenize.Config{ID: "CHAOS", Generation: tokenize.RandomWithLuhn, Management: p.Management}
 }
 
-// number is the i-th card: a Luhn-valid number of a range for tests.
-func number(i int) (card.PAN, error) {
-	digits := fmt.Appendf(nil, "400000%09d", i)
-	check, err := card.CheckDigit(digits)
-	if err != nil {
-		return card.PAN{}, err
-	}
-	return card.ParsePAN(append(digits, check))
-}
-
 // cardOf is the place of a number in the list of cards, -1 for one that is not in
 // it.
 func cardOf(pan card.PAN, cards int) int {
@@ -72,7 +63,7 @@ func cardOf(pan card.PAN, cards int) int {
 	if n, err := fmt.Sscanf(digits[6:15], "%09d", &i); n != 1 || err != nil || i >= cards {
 		return -1
 	}
-	if want, err := number(i); err != nil || string(want.AppendDigits(nil)) != digits {
+	if want, err := chaostest.Number(i); err != nil || string(want.AppendDigits(nil)) != digits {
 		return -1
 	}
 	return i

@@ -4,48 +4,44 @@ package chaos
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cardseal/cardseal/backends/kek/local"
-	"github.com/cardseal/cardseal/backends/store/postgres"
+	"github.com/cardseal/cardseal/internal/chaostest"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
-// childPlan tells the test binary to be one of the processes.
-const childPlan = "CARDSEAL_CHAOS_PLAN"
+func TestMain(m *testing.M) { chaostest.Main(m, child) }
 
-func TestMain(m *testing.M) {
-	text := os.Getenv(childPlan)
-	if text == "" {
-		os.Exit(m.Run())
-	}
-	// A process of its own has no test to take a context from.
-	if err := child(context.Background(), text); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+// loseEach is how many answers a connection gives, on average, before one is lost.
+// There are fewer connections than goroutines.
+const loseEach = 400
+
+// board is what the processes of a run share.
+type board struct {
+	tickets atomic.Uint64 // saves that were begun
+	rotator atomic.Uint64 // one more than the number of the process that rotates
+	joiner  atomic.Uint64 // likewise of the one that helps
 }
 
-func child(ctx context.Context, text string) error {
-	var p plan
-	if err := json.Unmarshal([]byte(text), &p); err != nil {
-		return err
-	}
-	b, err := openBoard(filepath.Join(p.Dir, "board"))
+func (p *plan) board() (*board, error) {
+	return chaostest.OpenBoard[board](filepath.Join(p.Dir, "board"))
+}
+
+func child(ctx context.Context, p *plan) error {
+	b, err := p.board()
 	if err != nil {
 		return err
 	}
-	d, err := openLossy(ctx, p.URL)
+	d, err := chaostest.OpenLossy(ctx, p.URL, 6, loseEach)
 	if err != nil {
 		return err
 	}
@@ -56,26 +52,6 @@ func child(ctx context.Context, text string) error {
 type db interface {
 	Keys() keys.Store
 	Cards() store.Cards
-}
-
-// openLossy opens the store with fewer connections than there are goroutines, all
-// of them lossy.
-func openLossy(ctx context.Context, url string) (d db, err error) {
-	c, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, err
-	}
-	c.MaxConns = 6
-	lose(c)
-	pool, err := pgxpool.NewWithConfig(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	err = insist(ctx, func() (err error) {
-		d, err = postgres.Open(ctx, pool, nil)
-		return err
-	})
-	return d, err
 }
 
 const keyFile = "kek"
@@ -95,7 +71,7 @@ func (p *plan) openVault(ctx context.Context, d db) (*tokenize.Repository, *keys
 		return nil, nil, err
 	}
 	var r *tokenize.Repository
-	err = insist(ctx, func() (err error) {
+	err = chaostest.Insist(ctx, func() (err error) {
 		r, err = v.EnsureRepository(ctx, p.config())
 		return err
 	})
@@ -113,7 +89,7 @@ func (p *plan) run(ctx context.Context, d db, b *board) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for i := range p.Goroutines {
 		g.Go(func() error {
-			h, err := newHistory(filepath.Join(p.Dir, fmt.Sprintf("%d-%d.jsonl", p.Process, i)))
+			h, err := chaostest.NewHistory[op](filepath.Join(p.Dir, fmt.Sprintf("%d-%d.jsonl", p.Process, i)))
 			if err != nil {
 				return err
 			}
@@ -129,7 +105,7 @@ func (p *plan) run(ctx context.Context, d db, b *board) error {
 				}
 				err = w.turn(ctx, n, size)
 			}
-			return errors.Join(err, h.close())
+			return errors.Join(err, h.Close())
 		})
 	}
 	return g.Wait()
@@ -152,20 +128,20 @@ func (p *plan) rotate(ctx context.Context, r *tokenize.Repository, newKey bool) 
 	if newKey {
 		name = "rotate.jsonl"
 	}
-	h, err := newHistory(filepath.Join(p.Dir, name))
+	h, err := chaostest.NewHistory[op](filepath.Join(p.Dir, name))
 	if err != nil {
 		return err
 	}
-	o := op{Do: rotate, Call: clock(), Got: done}
+	o := op{Do: rotate, Call: chaostest.Clock(), Got: done}
 	var before tokenize.IndexStatus
-	err = insist(ctx, func() (err error) {
+	err = chaostest.Insist(ctx, func() (err error) {
 		before, err = r.IndexStatus(ctx)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	err = insist(ctx, func() error {
+	err = chaostest.Insist(ctx, func() error {
 		// What failed may have come to its end all the same, and another new key
 		// would begin a rotation of its own.
 		now, err := r.IndexStatus(ctx)
@@ -175,30 +151,6 @@ func (p *plan) rotate(ctx context.Context, r *tokenize.Repository, newKey bool) 
 		_, err = r.Reindex(ctx, tokenize.ReindexOptions{Caller: me, NewKey: newKey, Batch: 50})
 		return err
 	})
-	o.Return = clock()
-	return errors.Join(err, h.add(&o), h.close())
-}
-
-// tries bounds how often a call is made that others or the killer got in the way
-// of. The store has tried a few times each before it says so.
-const tries = 1000
-
-// insist calls f again while it fails in a way that passes.
-func insist(ctx context.Context, f func() error) (err error) {
-	for range tries {
-		if err = f(); err == nil || ctx.Err() != nil || !passing(err) {
-			return err
-		}
-	}
-	return err
-}
-
-// passing reports an error that says: nothing was done, or nobody knows.
-func passing(err error) bool {
-	for _, kind := range []error{tokenize.ErrOutcomeUnknown, tokenize.ErrConflict, store.ErrUnavailable, keys.ErrUnavailable} {
-		if errors.Is(err, kind) {
-			return true
-		}
-	}
-	return false
+	o.Return = chaostest.Clock()
+	return errors.Join(err, h.Add(&o), h.Close())
 }

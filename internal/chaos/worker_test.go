@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/cardseal/cardseal/internal/chaostest"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/card"
 )
@@ -19,7 +20,7 @@ var me = tokenize.Caller{Owner: "chaos", Permissions: tokenize.MayAll}
 type worker struct {
 	p    *plan
 	r    *tokenize.Repository
-	h    *history
+	h    *chaostest.History[op]
 	rng  *rand.Rand
 	name string
 	seen []held // tokens it was told of lately
@@ -33,7 +34,7 @@ type held struct {
 // memory is how many tokens a worker remembers: some are deleted by then.
 const memory = 16
 
-func newWorker(p *plan, r *tokenize.Repository, h *history, i int) *worker {
+func newWorker(p *plan, r *tokenize.Repository, h *chaostest.History[op], i int) *worker {
 	return &worker{p: p, r: r, h: h, name: fmt.Sprintf("%d-%d", p.Process, i),
 		rng: rand.New(rand.NewPCG(p.Seed, uint64(p.Process)<<32|uint64(i)))}
 }
@@ -100,12 +101,12 @@ func (w *worker) toSave(n uint64) op {
 // writes down each as operations of their own. The last one's answers are left in
 // ops.
 func (w *worker) do(ctx context.Context, ops []op, call func(context.Context, []op) error) error {
-	for range tries {
+	for range chaostest.Tries {
 		for i := range ops {
-			ops[i].Got, ops[i].Is, ops[i].Call = unknown, details{}, clock()
+			ops[i].Got, ops[i].Is, ops[i].Call = unknown, details{}, chaostest.Clock()
 		}
 		err := call(ctx, ops)
-		now := clock()
+		now := chaostest.Clock()
 		got, again := "", false
 		switch {
 		case err == nil:
@@ -115,7 +116,7 @@ func (w *worker) do(ctx context.Context, ops []op, call func(context.Context, []
 			got = missing
 		case errors.Is(err, tokenize.ErrOutcomeUnknown):
 			got, again = unknown, true
-		case passing(err):
+		case chaostest.Passing(err):
 			got, again = busy, true
 		default:
 			return fmt.Errorf("%s of card %d: %w", ops[0].Do, ops[0].Card, err)
@@ -125,7 +126,7 @@ func (w *worker) do(ctx context.Context, ops []op, call func(context.Context, []
 			if o.Return = now; err != nil {
 				o.Got = got
 			}
-			if err := w.h.add(o); err != nil {
+			if err := w.h.Add(o); err != nil {
 				return err
 			}
 		}
@@ -139,7 +140,7 @@ func (w *worker) do(ctx context.Context, ops []op, call func(context.Context, []
 func (w *worker) save(ctx context.Context, ops []op) error {
 	reqs := make([]tokenize.SaveRequest, len(ops))
 	for i := range ops {
-		pan, err := number(ops[i].Card)
+		pan, err := chaostest.Number(ops[i].Card)
 		if err != nil {
 			return err
 		}

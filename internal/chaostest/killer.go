@@ -1,6 +1,4 @@
-//go:build linux
-
-package chaos
+package chaostest
 
 import (
 	"context"
@@ -18,7 +16,7 @@ import (
 )
 
 // The killer looks up at random moments, at most this far apart. It ends a
-// connection when there were some saves since the last one, killEach at most, or
+// connection when there were some calls since the last one, killEach at most, or
 // none for so long. Were it to go by time alone, a slow machine would come to
 // nothing but making connections.
 const (
@@ -36,9 +34,9 @@ SELECT pg_terminate_backend(pid) FROM (
 	ORDER BY ($2 AND state = 'active' AND query = 'COMMIT') DESC, random() LIMIT 1
 ) AS one`
 
-// killer ends connections to a database at random moments until its stop is
-// called, which returns how many.
-func killer(t *testing.T, address string, b *board) (stop func() int) {
+// Killer ends connections to a database at random moments until its stop is
+// called, which returns how many. Calls says how many calls were begun by now.
+func Killer(t *testing.T, address string, calls func() uint64) (stop func() int) {
 	t.Helper()
 	u, err := url.Parse(address)
 	require.NoError(t, err)
@@ -57,7 +55,7 @@ func killer(t *testing.T, address string, b *board) (stop func() int) {
 				return
 			case <-next.C:
 			}
-			now := b.tickets.Load()
+			now := calls()
 			if now < at && time.Since(last) < killIdle {
 				continue
 			}
