@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // ErrNotRotatable: the ring's key cannot be replaced this way.
@@ -48,15 +49,29 @@ func (r *ring) rotateKey(ctx context.Context) (KeyID, error) {
 	if r.m.store == nil {
 		return KeyID{}, fmt.Errorf("%w: inline keys belong to one process", ErrNotRotatable)
 	}
-	v, err := r.wait(ctx, "rotate", r.rotate)
-	if err != nil {
-		return KeyID{}, err
+	called := time.Now()
+	for {
+		v, err := r.wait(ctx, "rotate", r.rotate)
+		if err != nil {
+			return KeyID{}, err
+		}
+		// A call that joins another one's may know the key already which that one is
+		// about to answer with, and want it replaced.
+		if made := v.(rotation); !called.After(made.since) {
+			return made.id, nil
+		}
 	}
-	return v.(KeyID), nil
+}
+
+// rotation is what came of a call to rotate.
+type rotation struct {
+	id    KeyID
+	since time.Time // the key was not active before
 }
 
 func (r *ring) rotate(ctx context.Context) (any, error) {
 	var meant *Record // the key this call replaces, once and not twice
+	began := time.Now()
 	for try := range maxConflicts {
 		at := r.moment()
 		records, version, err := r.list(ctx)
@@ -66,10 +81,10 @@ func (r *ring) rotate(ctx context.Context) (any, error) {
 		active := activeOf(records)
 		if try > 0 && active != nil && (meant == nil || active.ID != meant.ID) {
 			r.endLease()
-			return active.ID, nil
+			return rotation{active.ID, began}, nil
 		}
 		meant = active
-		k, err := r.replace(ctx, version, active, at)
+		k, since, err := r.replace(ctx, version, active, at)
 		if errors.Is(err, ErrConflict) {
 			continue
 		}
@@ -77,7 +92,7 @@ func (r *ring) rotate(ctx context.Context) (any, error) {
 			return nil, err
 		}
 		r.endLease()
-		return k.ref.KeyID, nil
+		return rotation{k.ref.KeyID, since}, nil
 	}
 	return nil, fmt.Errorf("keys: rotate: %w", ErrConflict)
 }

@@ -173,6 +173,36 @@ func TestRotationsOfManyProcesses(t *testing.T) {
 	}
 }
 
+// A call that comes when another one's key is active already, though that one was
+// not told yet, replaces it.
+func TestRotateRightBehindAnother(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld()
+		h := w.hooked()
+		m := w.manager(t, nil)
+		answer := make(chan struct{})
+		h.hooks(nil, func(_ context.Context, op string, _ int) error {
+			if op == "swap" && h.count("swap") == 1 {
+				<-answer
+			}
+			return nil
+		})
+		var ids [2]keys.KeyID
+		var wg sync.WaitGroup
+		for i := range ids {
+			wg.Go(func() {
+				var err error
+				ids[i], err = m.Rotate(t.Context(), keys.PAN)
+				assert.NoError(t, err)
+			})
+			sleep(t, "1ms")
+		}
+		close(answer)
+		wg.Wait()
+		require.NotEqual(t, ids[0], ids[1])
+	})
+}
+
 // Two processes of sixteen callers each rotate again and again. At any time one
 // key at most is active, and each key that a caller was told of exists.
 func TestRotationsWithoutRest(t *testing.T) {

@@ -30,7 +30,7 @@ func (r *ring) activeKey(ctx context.Context, m moment) (*dataKey, error) {
 		if active != nil && !r.overdue(active.Created) && !r.stranded(ctx, active) {
 			return r.load(ctx, active, m)
 		}
-		k, err := r.replace(ctx, version, active, m)
+		k, _, err := r.replace(ctx, version, active, m)
 		switch {
 		case errors.Is(err, ErrConflict):
 		case active != nil && unreachable(err): // the old key is still good
@@ -95,15 +95,16 @@ func (r *ring) stranded(ctx context.Context, rec *Record) bool {
 	return known
 }
 
-// replace makes a new active key and retires the given one, in one step.
-func (r *ring) replace(ctx context.Context, version uint64, active *Record, m moment) (k *dataKey, err error) {
+// replace makes a new active key and retires the given one, in one step, which was
+// not taken before the moment returned.
+func (r *ring) replace(ctx context.Context, version uint64, active *Record, m moment) (k *dataKey, since time.Time, err error) {
 	id, created := envelope.NewKeyID(), time.Now().UTC().Truncate(time.Second)
 	if active != nil {
 		defer func() { r.tell(ctx, Event{Kind: Rotated, Key: id, Err: err}) }()
 	}
 	raw, wrapped, err := r.newKey(ctx, id, created)
 	if err != nil {
-		return nil, err
+		return nil, since, err
 	}
 	defer clear(raw)
 	put := []Record{{ID: id, Ring: r.id, State: Active, Created: created, Changed: created, Wrapped: wrapped}}
@@ -113,10 +114,12 @@ func (r *ring) replace(ctx context.Context, version uint64, active *Record, m mo
 		put = append(put, old)
 	}
 	// The key's row is durable before any record can name it.
+	since = time.Now()
 	if err := r.m.store.CompareAndSwap(ctx, r.id, version, put); err != nil {
-		return nil, fmt.Errorf("keys: store data key %v: %w", id, err)
+		return nil, since, fmt.Errorf("keys: store data key %v: %w", id, err)
 	}
-	return r.hold(envelope.Reference{KeyID: id}, created, raw, m)
+	k, err = r.hold(envelope.Reference{KeyID: id}, created, raw, m)
+	return k, since, err
 }
 
 // load returns a stored key's bytes from memory or from the KMS.
