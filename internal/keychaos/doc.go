@@ -5,10 +5,18 @@
 // and on PostgreSQL: every record opens afterwards, and the same operation made
 // again comes to its end.
 //
+// Four processes rotate and retire the keys of the same rings, and ask which is
+// active, from the first key on, while connections to PostgreSQL are killed and
+// answers lost. Each writes down what it asked and was told; from these histories
+// porcupine looks for an order of all calls in which a ring that does one thing at a
+// time would have answered the same. In it a ring has one active key, a rotation
+// makes another that no call knew before, and whoever only asks makes one only where
+// there is none.
+//
 // It contains no code but those tests. The short forms run with all others, the
 // long ones with
 //
-//	go test ./internal/keychaos -run Killed -kills 200 -timeout 15m -v
+//	go test ./internal/keychaos -kills 200 -rings 1000 -timeout 15m -v
 //
 // Linux only, as package chaos.
 package keychaos

@@ -38,19 +38,15 @@ var operations = map[string]func(ctx context.Context, v *vault) error{
 	},
 }
 
-// child is a process that does one operation.
-func child(ctx context.Context, p *plan) error {
-	do := operations[p.Do]
-	if do == nil {
-		return errPlan
-	}
+// operate is a process that does one operation.
+func operate(ctx context.Context, p *plan) error {
 	tr := p.trace()
 	v, err := p.open(ctx, tr)
 	if err != nil {
 		return err
 	}
 	defer v.close()
-	if err := do(ctx, v); err != nil {
+	if err := operations[p.Do](ctx, v); err != nil {
 		return err
 	}
 	tr.say(ended)

@@ -4,7 +4,6 @@ package keychaos
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 	"testing"
 
@@ -25,6 +24,14 @@ import (
 
 func TestMain(m *testing.M) { chaostest.Main(m, child) }
 
+// child is what a process of its own does.
+func child(ctx context.Context, p *plan) error {
+	if p.Do == "decide" {
+		return decide(ctx, p)
+	}
+	return operate(ctx, p)
+}
+
 // me may do everything.
 var me = tokenize.Caller{Owner: "keychaos", Permissions: tokenize.MayAll}
 
@@ -40,7 +47,8 @@ type plan struct {
 	Hold   string // wait at the HoldAt-th line that says this,
 	HoldAt int    // or at the HoldAt-th of all where Hold is empty; 0 for never
 
-	Process int // where several do the same, which one this is
+	Process int // which one of several this is
+	Rings   int // to decide about
 }
 
 // vault is the vault as one process has it.
@@ -197,6 +205,3 @@ func (v *vault) active(t *testing.T) keys.KeyID {
 	require.Equal(t, 1, n, "active keys")
 	return id
 }
-
-// errPlan: the parent asked for something that no child does.
-var errPlan = errors.New("a child was given no part")
