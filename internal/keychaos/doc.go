@@ -1,7 +1,7 @@
 // Package keychaos holds the proof that keys survive what happens to the processes
 // that use them. Each test runs real processes on a real store.
 //
-// A process is killed (SIGKILL) in the middle of a rotation or a rewrap, on bolt
+// A process is killed (SIGKILL) in the middle of a rotation, a rewrap or a reseal, on bolt
 // and on PostgreSQL: every record opens afterwards, and the same operation made
 // again comes to its end.
 //

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cardseal/cardseal/internal/chaostest"
 	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize"
 )
 
 var kills = flag.Int("kills", 6, "how often a process is killed in the middle of what it does to keys, on each store")
@@ -35,6 +36,10 @@ var operations = map[string]func(ctx context.Context, v *vault) error{
 			}
 		}
 		return nil
+	},
+	"reseal": func(ctx context.Context, v *vault) error {
+		_, err := v.repo.Reseal(ctx, tokenize.ResealOptions{Caller: me, Batch: 3})
+		return err
 	},
 }
 
@@ -61,7 +66,7 @@ type victim struct {
 	fell   map[string]map[string]int // operation, where, how many kills
 }
 
-// A process is killed in the middle of rotate and rewrap. Each time every
+// A process is killed in the middle of rotate, rewrap and reseal. Each time every
 // record opens afterwards, and the operation comes to its end when it is made again.
 func TestKilled(t *testing.T) {
 	for _, onPostgres := range []bool{false, true} {
@@ -100,7 +105,7 @@ func (w *victim) killedTimes(t *testing.T, n int) {
 	t.Helper()
 	order := slices.Sorted(maps.Keys(operations))
 	w.save(t, 20)
-	for _, do := range order { // for the number of their lines, and more keys
+	for _, do := range append([]string{"rotate"}, order...) { // for the number of their lines
 		w.complete(t, do)
 	}
 	for done, try := 0, 0; done < n; try++ {
@@ -208,6 +213,14 @@ func (w *victim) complete(t *testing.T, do string) {
 		require.NotEqual(t, before, after, "no new key")
 	case "rewrap":
 		w.KEK = w.other()
+	case "reseal":
+		w.use(t, func(v *vault) {
+			for _, rec := range v.records(t, keys.PAN) {
+				use, err := v.KeyUse(t.Context(), rec.ID)
+				require.NoError(t, err)
+				require.Equal(t, rec.ID == after, use.Records > 0, "data key %v is needed by %d values", rec.ID, use.Records)
+			}
+		})
 	}
 	w.use(t, func(v *vault) { // the old KEK is not needed any more
 		v.opens(t, w.tokens)
