@@ -41,5 +41,10 @@ func Child(t *testing.T, plan any) *exec.Cmd {
 	c := exec.CommandContext(t.Context(), os.Args[0])
 	c.Env = append(os.Environ(), childPlan+"="+string(text))
 	c.Stderr = os.Stderr
+	t.Cleanup(func() {
+		if c.Process != nil {
+			_ = c.Process.Kill() // one that was stopped would stay for ever
+		}
+	})
 	return c
 }

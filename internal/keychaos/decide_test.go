@@ -29,8 +29,10 @@ const (
 	loseEach   = 200
 )
 
-// board is what the deciders share.
+// board is what processes share.
 type board struct {
+	round atomic.Int64 // of TestStopped; the others are of those who decide
+
 	arrived   atomic.Uint64 // goroutines that came to a ring, over all rings
 	calls     atomic.Uint64
 	conflicts atomic.Uint64 // compare-and-swaps that others were ahead of

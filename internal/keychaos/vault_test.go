@@ -6,6 +6,7 @@ import (
 	"context"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -26,8 +27,11 @@ func TestMain(m *testing.M) { chaostest.Main(m, child) }
 
 // child is what a process of its own does.
 func child(ctx context.Context, p *plan) error {
-	if p.Do == "decide" {
+	switch p.Do {
+	case "decide":
 		return decide(ctx, p)
+	case "save":
+		return saveMany(ctx, p)
 	}
 	return operate(ctx, p)
 }
@@ -37,18 +41,20 @@ var me = tokenize.Caller{Owner: "keychaos", Permissions: tokenize.MayAll}
 
 // plan is what a process is to do.
 type plan struct {
-	Do   string
-	Dir  string // of the key files and histories, and of the vault where it is bolt
-	URL  string // of the database; empty for bolt
-	KEK  string // key file of the KEK that guards the rings
-	Old  string // of one that opens what it wrapped; empty for none
-	Keys *keys.Options
+	Do    string
+	Dir   string        // of the key files and histories, and of the vault where it is bolt
+	URL   string        // of the database; empty for bolt
+	KEK   string        // key file of the KEK that guards the rings
+	Old   string        // of one that opens what it wrapped; empty for none
+	Lease time.Duration // seal lease; 0 for the default
 
 	Hold   string // wait at the HoldAt-th line that says this,
 	HoldAt int    // or at the HoldAt-th of all where Hold is empty; 0 for never
 
 	Process int // which one of several this is
 	Rings   int // to decide about
+	Round   int // save until this one is over,
+	First   int // from this card on
 }
 
 // vault is the vault as one process has it.
@@ -96,10 +102,7 @@ func (p *plan) open(ctx context.Context, tr *trace) (v *vault, err error) {
 
 // onTop opens what stands on the store.
 func (v *vault) onTop(ctx context.Context, p *plan, ks keys.Store, tr *trace) error {
-	o := keys.Options{}
-	if p.Keys != nil {
-		o = *p.Keys
-	}
+	o := keys.Options{SealLease: p.Lease}
 	kek, err := local.OpenKeyFile(filepath.Join(p.Dir, p.KEK))
 	if err != nil {
 		return err
