@@ -26,6 +26,7 @@ import (
 type receiptFields struct {
 	Key       string    `json:"key"`
 	Ring      string    `json:"ring"`
+	Scope     string    `json:"scope,omitempty"` // of a ring of one scope
 	Destroyed time.Time `json:"destroyed"`
 	LastUse   time.Time `json:"lastUse"`
 	Records   uint64    `json:"records"`
@@ -37,7 +38,7 @@ type receiptFields struct {
 
 func fieldsOf(r *keys.Receipt) receiptFields {
 	return receiptFields{
-		Key: r.Key.String(), Ring: string(r.Ring.Purpose), Destroyed: r.Destroyed, LastUse: r.LastUse,
+		Key: r.Key.String(), Ring: string(r.Ring.Purpose), Scope: r.Ring.Scope, Destroyed: r.Destroyed, LastUse: r.LastUse,
 		Records: r.Records, Shredded: r.Shredded, Promise: r.Promise.String(), KEKs: r.KEKs,
 		Receipt: base64.StdEncoding.EncodeToString(r.AppendTo(nil)),
 	}
@@ -49,7 +50,7 @@ func (f *receiptFields) print(w io.Writer) error {
 		shredded = "asked for"
 	}
 	for _, l := range []struct{ name, value string }{
-		{"key", f.Key}, {"ring", f.Ring}, {"destroyed", f.Destroyed.Format(time.RFC3339)},
+		{"key", f.Key}, {"ring", f.Ring}, {"scope", f.Scope}, {"destroyed", f.Destroyed.Format(time.RFC3339)},
 		{"last use", f.LastUse.Format(time.RFC3339)}, {"records lost", strconv.FormatUint(f.Records, 10)}, {"shredding", shredded},
 		{"unrecoverable", f.Promise}, {"KEKs", strings.Join(f.KEKs, ", ")}, {"receipt", f.Receipt},
 	} {

@@ -214,3 +214,28 @@ func TestDestructionWithoutReceipt(t *testing.T) {
 	require.NoError(t, v.Close())
 	w.fails(ExitFailed, "the receipt in entry 3 was written by a newer version", "keys", "receipts")
 }
+
+// A service's own destructions are in the same log: all that a receipt may say is shown.
+func TestReceiptOfOneScope(t *testing.T) {
+	w := newWorld(t)
+	w.ok("init")
+	at := time.Unix(1_900_000_000, 0).UTC()
+	receipt := keys.Receipt{
+		Key: keys.KeyID{1}, Ring: keys.RingID{Environment: "production", Purpose: keys.PAN, Scope: "shop-eu"}, Destroyed: at, LastUse: at.Add(time.Hour),
+		Promise: keys.KEKGone, KEKs: []string{"kek-1", "kek-2"}, Shredded: true, Records: 7,
+	}
+	v := w.opened()
+	require.NoError(t, v.Record(t.Context(), audit.Event{Action: audit.DestroyKey, Outcome: audit.Done, Receipt: receipt.AppendTo(nil)}))
+	require.NoError(t, v.Close())
+	r := w.ok("keys", "receipts")
+	for _, says := range []string{
+		"entry         2\n", "scope         shop-eu\n", "records lost  7\n", "KEKs          kek-1, kek-2\n",
+		"unrecoverable once the scope's KEKs are destroyed\n", "last use      2030-03-17T18:46:40Z\n",
+	} {
+		require.Contains(t, r.out, says)
+	}
+	listed := w.run("keys", "receipts", "--json").out
+	require.Len(t, lines[chainedReceipt](t, w.verifyReceipt(listed)), 1)
+	w.hasNot(strings.Replace(listed, "kek-2", "kek-3", 1), errNoReceipt.Error())
+	w.hasNot(strings.Replace(listed, "shop-eu", "shop-us", 1), errNoReceipt.Error())
+}
