@@ -1,10 +1,14 @@
-// Package postgres keeps data keys and cards in PostgreSQL, for a vault that has
-// outgrown one machine: any number of processes on any number of machines share
-// it, and what one wrote every other sees.
+// Package postgres keeps data keys, cards and security codes in PostgreSQL, for a
+// vault that has outgrown one machine: any number of processes on any number of
+// machines share it, and what one wrote every other sees.
 //
-// When not to use it: for codes that must leave no copy behind (a database's log
-// and replicas keep what was deleted), or where a file on one machine does (package
-// bolt).
+// When not to use it: where a file on one machine does (package bolt).
+//
+// Security codes have a place of two kinds. [DB.Codes] is for those that are kept,
+// beside the cards, in the database's log, replicas and backups like them. [Ephemeral]
+// is for those that must leave no copy behind: UNLOGGED tables in a database of their
+// own, opened by [OpenEphemeral] with a pool of its own, which a crash empties and no
+// log ever held.
 //
 // A call that returned without error is as durable as the database makes a commit:
 // synchronous_commit must not be off, and what a failover to an asynchronous replica
@@ -15,11 +19,14 @@
 // the grants for three roles; this package only checks them. Times, states, BIN and
 // last four are columns that may be queried; sealed values and index values are
 // bytes. Rows of cards, keys and fences are never deleted; remembered calls are,
-// some with each few hundred new ones, a day after their time. Text is compared byte
+// some with each few hundred new ones, a day after their time, and so are codes. Text is compared byte
 // for byte (COLLATE "C"), is UTF-8 and holds no zero byte.
 //
 // A Write of new tokens takes one round trip and one for the commit; any other takes
-// one more, and 64 or more new tokens go in by COPY. Uniqueness is decided by primary keys: a transaction that loses to one
+// one more, and 64 or more new tokens go in by COPY. An attempt at a security code, and
+// a read that counts, are one statement and one round trip; where its answer is lost
+// the error is [store.ErrOutcomeUnknown], it is not run again, and an attempt counts
+// as taken. Uniqueness is decided by primary keys: a transaction that loses to one
 // which it could not see yet is taken back and run again. Transactions that the
 // database rolls back (serialization failures, deadlocks) are run again too, as are
 // those whose connection was lost before the commit was sent. Where the answer to a
@@ -42,9 +49,11 @@
 //
 // What was run is PostgreSQL 15. The statements were written to be taken by
 // CockroachDB and YugabyteDB as well, where LOCK TABLE is left out and their
-// serializable transactions do what it is for; nothing was run on either.
+// serializable transactions do what it is for; nothing was run on either. Those of
+// security codes assign to elements of arrays, which CockroachDB lacks, and ephemeral
+// tables are refused on either: UNLOGGED is PostgreSQL's own promise.
 //
 // What is promised to stay: what a released version of this package stored, every
 // later one reads, after the migrations. Tables of a newer version are refused with
-// [store.ErrNewer]. Both stores are safe for concurrent use.
+// [store.ErrNewer]. All stores are safe for concurrent use.
 package postgres

@@ -16,9 +16,9 @@ import (
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
-// codes says which of the store's errors stands for an SQLSTATE or, of two
+// kinds says which of the store's errors stands for an SQLSTATE or, of two
 // characters, for a class of them.
-var codes = map[string]error{
+var kinds = map[string]error{
 	"08":    store.ErrUnavailable, // connection exceptions
 	"25006": store.ErrReadOnly,    // read only SQL transaction
 	"28":    store.ErrUnavailable, // the server does not let us in
@@ -73,9 +73,9 @@ func serverError(e *pgconn.PgError) error {
 	if strings.HasPrefix(e.Code, "22") {
 		clean.Message = "data exception" // these quote what was given
 	}
-	kind, known := codes[e.Code]
+	kind, known := kinds[e.Code]
 	if !known && len(e.Code) == 5 {
-		kind, known = codes[e.Code[:2]]
+		kind, known = kinds[e.Code[:2]]
 	}
 	if !known {
 		return fmt.Errorf("postgres: %w", &clean)
@@ -98,7 +98,7 @@ func isOurs(err error) bool {
 	}
 	for _, kind := range []error{
 		store.ErrNotFound, store.ErrNewer, store.ErrCorrupt, store.ErrReadOnly, store.ErrFull, store.ErrUnavailable,
-		store.ErrOutcomeUnknown, store.ErrConflict, store.ErrFenced, store.ErrClosed, keys.ErrNotFound, keys.ErrConflict, ErrSchema, ErrPermission,
+		store.ErrOutcomeUnknown, store.ErrConflict, store.ErrClosed, store.ErrFenced, store.ErrDurable, keys.ErrNotFound, keys.ErrConflict, ErrSchema, ErrPermission,
 	} {
 		if errors.Is(err, kind) {
 			return true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -42,6 +43,27 @@ func Example() {
 		log.Fatal(err)
 	}
 	fmt.Println(repo.Config().ID)
+}
+
+// Codes that must leave no copy behind, in a database of their own that
+// migrate.UpEphemeral made the tables of. No other pool connects to it.
+func ExampleOpenEphemeral() {
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, "postgres://vault@db.example.com/codes?sslmode=verify-full")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pool.Close()
+	codes, err := postgres.OpenEphemeral(ctx, pool, nil)
+	if err != nil {
+		log.Fatal(err) // store.ErrDurable says what would keep them
+	}
+	defer codes.Close()
+	n, err := codes.SweepCodes(ctx, time.Now().UnixMilli(), 1000)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(n)
 }
 
 var kek keys.KEK // a key in a KMS, see backends/kek

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -194,15 +195,17 @@ func TestKilledServer(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// atCommit sets a fault as the next COMMIT is about to be sent.
+// atCommit sets a fault as the next COMMIT is about to be sent, or the next statement
+// that begins with sql.
 type atCommit struct {
 	proxy *faultproxy.Proxy
+	sql   string
 	fault atomic.Pointer[faultproxy.Fault]
 	hit   func()
 }
 
 func (a *atCommit) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
-	if q.SQL == "COMMIT" {
+	if strings.HasPrefix(q.SQL, cmp.Or(a.sql, "COMMIT")) {
 		if f := a.fault.Swap(nil); f != nil {
 			a.proxy.Set(*f)
 			if a.hit != nil {

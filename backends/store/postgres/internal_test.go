@@ -80,6 +80,20 @@ func TestClientErrorsAreQuiet(t *testing.T) {
 	require.ErrorIs(t, translate(fmt.Errorf("%w: "+secret, context.Canceled)), context.Canceled)
 }
 
+func TestIsPostgreSQL(t *testing.T) {
+	for version, want := range map[string]bool{
+		"PostgreSQL 15.14 (Debian 15.14-0+deb12u1) on x86_64-pc-linux-gnu, compiled by gcc": true,
+		"PostgreSQL 18.0 on aarch64-unknown-linux-musl":                                     true,
+		"CockroachDB CCL v25.1.0 (x86_64-pc-linux-gnu, built 2025/02/18)":                   false,
+		"PostgreSQL 15.12-YB-2025.1.0.0-b0 on x86_64-pc-linux-gnu":                          false,
+		"PostgreSQL 8.0.2 on i686-pc-linux-gnu, Redshift 1.0":                               false,
+		"PostgreSQL 12.12 (Greenplum Database 7.1.0) on x86_64":                             false,
+		"": false,
+	} {
+		require.Equal(t, want, isPostgreSQL(version), version)
+	}
+}
+
 func FuzzSealed(f *testing.F) {
 	f.Add(appendSealed(nil, []store.Sealed{{Field: 1, Generation: 2, Record: []byte("record")}, {Field: 2}}))
 	f.Add([]byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 1})

@@ -21,12 +21,13 @@ type Options struct {
 // DefaultSchema is the schema of the tables where Options name none.
 const DefaultSchema = "cardseal"
 
-// DB is key store and card store in one schema of a database. Make it with
-// [Open].
+// DB is key store, card store and durable store of security codes in one schema of a
+// database. Make it with [Open].
 type DB struct {
-	pool   *pgxpool.Pool
-	sql    statements
-	closed atomic.Bool
+	pool    *pgxpool.Pool
+	sql     statements
+	codeSQL codeStatements
+	closed  atomic.Bool
 
 	// added counts remembered calls since the last sweep for those out of date.
 	added atomic.Int64
@@ -45,15 +46,19 @@ type DB struct {
 // or the context's own error. The pool remains the caller's, who closes it after
 // the DB.
 func Open(ctx context.Context, pool *pgxpool.Pool, o *Options) (*DB, error) {
-	schema := DefaultSchema
-	if o != nil && o.Schema != "" {
-		schema = o.Schema
-	}
-	db := &DB{pool: pool, sql: newStatements(schema)}
-	if err := db.checkSchema(ctx, schema); err != nil {
+	schema := o.schema()
+	db := &DB{pool: pool, sql: newStatements(schema), codeSQL: newCodeStatements(schema)}
+	if err := db.checkSchema(ctx, schema, SchemaVersion, "cardseal store migrate"); err != nil {
 		return nil, err
 	}
 	return db, nil
+}
+
+func (o *Options) schema() string {
+	if o == nil || o.Schema == "" {
+		return DefaultSchema
+	}
+	return o.Schema
 }
 
 // Keys is the key store.
@@ -62,7 +67,11 @@ func (db *DB) Keys() keys.Store { return keyStore{db} }
 // Cards is the card store.
 func (db *DB) Cards() store.Cards { return cards{db} }
 
-// Close makes later calls fail: of the card store with [store.ErrClosed], of
+// Codes is the store of security codes that are kept, such as an issuer's. It is
+// durable, and shares the fences of the card store.
+func (db *DB) Codes() store.Codes { return codes{cards{db}} }
+
+// Close makes later calls fail: of the card store and the store of codes with [store.ErrClosed], of
 // the key store with an error that is [store.ErrClosed] and [keys.ErrClosed]. It
 // leaves the pool open and may be called more than once.
 func (db *DB) Close() error {

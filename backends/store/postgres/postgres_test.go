@@ -36,6 +36,23 @@ var migrated = pgtest.Template{Prepare: func(ctx context.Context, url string) er
 	return errors.Join(err, conn.Close(ctx))
 }}
 
+// forgetful is an ephemeral database with the tables, likewise.
+var forgetful = pgtest.Template{Prepare: func(ctx context.Context, url string) error {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return err
+	}
+	if _, err = migrate.UpEphemeral(ctx, config, ""); err != nil {
+		return err
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, migrate.EphemeralRoles())
+	return errors.Join(err, conn.Close(ctx))
+}}
+
 // asService is a pool with no more rights than the role that package migrate
 // documents.
 func asService(c *pgxpool.Config) {
@@ -45,7 +62,7 @@ func asService(c *pgxpool.Config) {
 	}
 }
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, &migrated)) }
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, &migrated, &forgetful)) }
 
 // open opens the store in a database.
 func open(t testing.TB, url string, change ...func(*pgxpool.Config)) *postgres.DB {
@@ -78,6 +95,7 @@ func TestClosed(t *testing.T) {
 	db := open(t, migrated.New(t))
 	require.NoError(t, db.Close())
 	storetest.RunClosed(t, db.Cards())
+	storetest.RunCodesClosed(t, db.Codes())
 	keystest.RunStoreClosed(t, db.Keys())
 	require.NoError(t, db.Close())
 }

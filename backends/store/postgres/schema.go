@@ -14,19 +14,27 @@ import (
 )
 
 // SchemaVersion is the number of the last migration that this version of the
-// package knows and needs.
-const SchemaVersion = 1
+// package knows and needs; EphemeralVersion that of an ephemeral database.
+const (
+	SchemaVersion    = 3
+	EphemeralVersion = 1
+)
 
 // VersionTable is the table of a schema in which package migrate notes the
-// migrations that were run.
-const VersionTable = "cardseal_migrations"
+// migrations that were run; EphemeralVersionTable that of an ephemeral database, with
+// a name of its own so that neither is taken for the other.
+const (
+	VersionTable          = "cardseal_migrations"
+	EphemeralVersionTable = "cardseal_ephemeral_migrations"
+)
 
 // ErrSchema is a database whose tables this version of the package cannot use.
 // The error's text says what is wrong and what to do.
 var ErrSchema = errors.New("postgres: the tables are not those of this version")
 
-// checkSchema reads the version of the tables and sees whether they are there.
-func (db *DB) checkSchema(ctx context.Context, schema string) error {
+// checkSchema reads the version of the tables and sees whether they are there. Known
+// is the last migration, how is what runs them.
+func (db *DB) checkSchema(ctx context.Context, schema string, known int64, how string) error {
 	var version *int64
 	var server string
 	err := db.view(ctx, func(conn *pgxpool.Conn) error {
@@ -37,19 +45,19 @@ func (db *DB) checkSchema(ctx context.Context, schema string) error {
 	})
 	switch {
 	case isCode(err, "42P01", "3F000"):
-		return fmt.Errorf("%w: schema %q holds none of cardseal's; run the migrations (cardseal store migrate)", ErrSchema, schema)
+		return fmt.Errorf("%w: schema %q holds none of cardseal's; run the migrations (%s)", ErrSchema, schema, how)
 	case err != nil:
 		return err
 	case version == nil:
-		return fmt.Errorf("%w: in schema %q no migration was completed; run them (cardseal store migrate)", ErrSchema, schema)
-	case *version > SchemaVersion:
-		return fmt.Errorf("postgres: %w: schema %q is at version %d, this version knows up to %d", store.ErrNewer, schema, *version, SchemaVersion)
-	case *version < SchemaVersion:
-		return fmt.Errorf("%w: schema %q is at version %d, this version needs %d; run the migrations (cardseal store migrate)",
-			ErrSchema, schema, *version, SchemaVersion)
+		return fmt.Errorf("%w: in schema %q no migration was completed; run them (%s)", ErrSchema, schema, how)
+	case *version > known:
+		return fmt.Errorf("postgres: %w: schema %q is at version %d, this version knows up to %d", store.ErrNewer, schema, *version, known)
+	case *version < known:
+		return fmt.Errorf("%w: schema %q is at version %d, this version needs %d; run the migrations (%s)",
+			ErrSchema, schema, *version, known, how)
 	}
 	// CockroachDB and YugabyteDB speak the protocol and lack LOCK TABLE.
-	db.sql.lockTables = strings.HasPrefix(server, "PostgreSQL") && !strings.Contains(server, "-YB-")
+	db.sql.lockTables = isPostgreSQL(server)
 	err = db.view(ctx, func(conn *pgxpool.Conn) error {
 		b := &pgx.Batch{}
 		for _, probe := range db.sql.probes {
@@ -64,6 +72,17 @@ func (db *DB) checkSchema(ctx context.Context, schema string) error {
 	return err
 }
 
+// isPostgreSQL reports what version() says of PostgreSQL itself and of nothing that
+// speaks its protocol or was made from it.
+func isPostgreSQL(version string) bool {
+	for _, other := range []string{"-YB-", "Greenplum", "Redshift"} {
+		if strings.Contains(version, other) {
+			return false
+		}
+	}
+	return strings.HasPrefix(version, "PostgreSQL ")
+}
+
 func isCode(err error, codes ...string) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
@@ -76,6 +95,19 @@ func isCode(err error, codes ...string) bool {
 	}
 	return false
 }
+
+const dataKeyColumns = "k.id, k.environment, k.purpose, k.scope, k.state, k.created, k.changed, k.keks, k.wrappings"
+
+// What is asked of tables to see which they are and that they are there; "@" is the
+// schema.
+const (
+	schemaVersion = "SELECT max(version_id) FILTER (WHERE is_applied AND version_id > 0) FROM @"
+
+	probeFences   = "SELECT key, open FROM @fences WHERE false"
+	probeRings    = "SELECT environment, purpose, scope, version FROM @rings WHERE false"
+	probeDataKeys = "SELECT " + dataKeyColumns + " FROM @data_keys k WHERE false"
+	probeCodes    = "SELECT " + codeColumns + ", key FROM @codes WHERE false"
+)
 
 // statements is the SQL of this package for one schema.
 type statements struct {
@@ -95,6 +127,16 @@ type statements struct {
 	dataKey, ring, insertRing, raiseRing, putDataKeys                                               string
 }
 
+// ephemeral has the tables of an ephemeral database looked for in place of all.
+func (s *statements) ephemeral(schema string) {
+	q := pgx.Identifier{schema}.Sanitize() + "."
+	s.schemaVersion = strings.ReplaceAll(schemaVersion+EphemeralVersionTable, "@", q)
+	s.probes = nil
+	for _, probe := range []string{probeFences, probeRings, probeDataKeys, probeCodes} {
+		s.probes = append(s.probes, strings.ReplaceAll(probe, "@", q))
+	}
+}
+
 func newStatements(schema string) statements {
 	q := pgx.Identifier{schema}.Sanitize() + "."
 	s := func(text string) string { return strings.ReplaceAll(text, "@", q) }
@@ -111,21 +153,18 @@ func newStatements(schema string) statements {
 		"JOIN @%s v ON v.scope = $1 AND v.key = w.key AND v.value = w.value WHERE EXISTS (SELECT FROM @%s WHERE scope = $1)"
 	const repository = "SELECT r.scope, r.name, r.config, r.state, s.epoch, r.version FROM @repositories r " +
 		"JOIN @scopes s ON s.scope = r.scope "
-	const dataKey = "k.id, k.environment, k.purpose, k.scope, k.state, k.created, k.changed, k.keks, k.wrappings"
 	return statements{
-		schemaVersion: s("SELECT max(version_id) FILTER (WHERE is_applied AND version_id > 0) FROM @" + VersionTable),
+		schemaVersion: s(schemaVersion + VersionTable),
 		probes: []string{
 			s("SELECT " + cardColumns + " FROM @cards WHERE false"),
 			s("SELECT scope, epoch FROM @scopes WHERE false"),
 			s("SELECT name, scope, config, state, version FROM @repositories WHERE false"),
 			s("SELECT merchant, scope FROM @merchants WHERE false"),
-			s("SELECT key, open FROM @fences WHERE false"),
 			s("SELECT scope, key, value, token FROM @unique_values WHERE false"),
 			s("SELECT scope, key, value, token FROM @plain_values WHERE false"),
 			s("SELECT scope, key, token, input, until FROM @calls WHERE false"),
 			s("SELECT id, state FROM @jobs WHERE false"),
-			s("SELECT environment, purpose, scope, version FROM @rings WHERE false"),
-			s("SELECT " + dataKey + " FROM @data_keys k WHERE false"),
+			s(probeFences), s(probeRings), s(probeDataKeys), s(probeCodes),
 		},
 
 		lockScopes: s("SELECT scope, epoch FROM @scopes WHERE scope = ANY($1::bytea[]) ORDER BY scope FOR SHARE"),
@@ -187,8 +226,8 @@ func newStatements(schema string) statements {
 		assignMerchant:    s("INSERT INTO @merchants (merchant, scope) VALUES ($1, $2) ON CONFLICT (merchant) DO UPDATE SET scope = excluded.scope"),
 		merchantScope:     s("SELECT scope FROM @merchants WHERE merchant = $1"),
 
-		dataKey: s("SELECT " + dataKey + " FROM @data_keys k WHERE k.id = $1"),
-		ring: s("SELECT r.version, " + dataKey + " FROM @rings r LEFT JOIN @data_keys k ON k.environment = r.environment AND k.purpose = r.purpose AND k.scope = r.scope " +
+		dataKey: s("SELECT " + dataKeyColumns + " FROM @data_keys k WHERE k.id = $1"),
+		ring: s("SELECT r.version, " + dataKeyColumns + " FROM @rings r LEFT JOIN @data_keys k ON k.environment = r.environment AND k.purpose = r.purpose AND k.scope = r.scope " +
 			"WHERE r.environment = $1 AND r.purpose = $2 AND r.scope = $3 ORDER BY k.created, k.id"),
 		insertRing: s("INSERT INTO @rings (environment, purpose, scope, version) VALUES ($1, $2, $3, 1) ON CONFLICT DO NOTHING"),
 		raiseRing:  s("UPDATE @rings SET version = version + 1 WHERE environment = $1 AND purpose = $2 AND scope = $3 AND version = $4"),

@@ -2,6 +2,9 @@
 // is apart from it so that a service, which only checks them, neither links this
 // nor has the rights it needs.
 //
+// There are two sets: [Up] makes the tables of a card store, [UpEphemeral] the
+// UNLOGGED ones of a store of security codes, in a database of its own.
+//
 // Migrations are SQL files with ascending numbers, run by
 // github.com/pressly/goose, each in a transaction of its own together with the
 // note that it was run: it is there whole or not at all. An advisory lock keeps two
@@ -35,16 +38,34 @@ import (
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
-//go:embed sql/*.sql
+//go:embed sql/*.sql ephemeral/*.sql
 var files embed.FS
 
 //go:embed roles.sql
 var roles string
 
+//go:embed ephemeral_roles.sql
+var ephemeralRoles string
+
+// set is a set of migrations.
+type set struct {
+	folder string // of files
+	table  string // in which those that were run are noted
+	known  int64  // the last one
+}
+
+var (
+	durable   = set{"sql", postgres.VersionTable, postgres.SchemaVersion}
+	ephemeral = set{"ephemeral", postgres.EphemeralVersionTable, postgres.EphemeralVersion}
+)
+
 // Roles is SQL for a database administrator: roles for whoever migrates, for a
 // service and for an auditor, and what each may do in the schema cardseal. It can
 // be run again, and has to be after a migration that makes tables.
 func Roles() string { return roles }
+
+// EphemeralRoles is what [Roles] is for an ephemeral database.
+func EphemeralRoles() string { return ephemeralRoles }
 
 // Migration is one step.
 type Migration struct {
@@ -56,7 +77,17 @@ type Migration struct {
 // Up runs the migrations that are missing in a schema, which it makes if need be;
 // "" is [postgres.DefaultSchema]. It returns what it ran. It fails with
 // [store.ErrNewer] on tables of a newer version, which it leaves alone.
-func Up(ctx context.Context, config *pgx.ConnConfig, schema string) (done []Migration, err error) {
+func Up(ctx context.Context, config *pgx.ConnConfig, schema string) ([]Migration, error) {
+	return durable.up(ctx, config, schema)
+}
+
+// UpEphemeral is [Up] for an ephemeral database, see [postgres.OpenEphemeral]. A crash
+// empties its tables and leaves them there: it need not be run again.
+func UpEphemeral(ctx context.Context, config *pgx.ConnConfig, schema string) ([]Migration, error) {
+	return ephemeral.up(ctx, config, schema)
+}
+
+func (s set) up(ctx context.Context, config *pgx.ConnConfig, schema string) (done []Migration, err error) {
 	schema = orDefault(schema)
 	quoted := pgx.Identifier{schema}.Sanitize()
 	config = config.Copy()
@@ -66,7 +97,7 @@ func Up(ctx context.Context, config *pgx.ConnConfig, schema string) (done []Migr
 	if err := makeSchema(ctx, db, schema, quoted); err != nil {
 		return nil, err
 	}
-	p, err := provider(db)
+	p, err := s.provider(db)
 	if err != nil {
 		return nil, err
 	}
@@ -74,8 +105,8 @@ func Up(ctx context.Context, config *pgx.ConnConfig, schema string) (done []Migr
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
-	if version > postgres.SchemaVersion {
-		return nil, newer(version)
+	if version > s.known {
+		return nil, s.newer(version)
 	}
 	results, err := p.Up(ctx)
 	if e, ok := errors.AsType[*goose.PartialError](err); ok {
@@ -90,8 +121,8 @@ func Up(ctx context.Context, config *pgx.ConnConfig, schema string) (done []Migr
 	return done, nil
 }
 
-func provider(db *sql.DB) (*goose.Provider, error) {
-	steps, err := fs.Sub(files, "sql")
+func (s set) provider(db *sql.DB) (*goose.Provider, error) {
+	steps, err := fs.Sub(files, s.folder)
 	if err != nil {
 		return nil, err
 	}
@@ -100,20 +131,29 @@ func provider(db *sql.DB) (*goose.Provider, error) {
 		return nil, err
 	}
 	return goose.NewProvider(goose.DialectPostgres, db, steps,
-		goose.WithTableName(postgres.VersionTable), goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
+		goose.WithTableName(s.table), goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
 }
 
 // Status lists the migrations that this version knows and which of them were run.
 // It changes nothing, and the right to read is enough. It fails with
 // [store.ErrNewer] on tables of a newer version.
 func Status(ctx context.Context, config *pgx.ConnConfig, schema string) ([]Migration, error) {
+	return durable.status(ctx, config, schema)
+}
+
+// StatusEphemeral is [Status] for an ephemeral database.
+func StatusEphemeral(ctx context.Context, config *pgx.ConnConfig, schema string) ([]Migration, error) {
+	return ephemeral.status(ctx, config, schema)
+}
+
+func (s set) status(ctx context.Context, config *pgx.ConnConfig, schema string) ([]Migration, error) {
 	schema = orDefault(schema)
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
 	defer conn.Close(ctx)
-	table := pgx.Identifier{schema, postgres.VersionTable}.Sanitize()
+	table := pgx.Identifier{schema, s.table}.Sanitize()
 	var applied []int64
 	rows, err := conn.Query(ctx, "SELECT version_id FROM "+table+" WHERE is_applied AND version_id > 0")
 	if err == nil {
@@ -125,15 +165,15 @@ func Status(ctx context.Context, config *pgx.ConnConfig, schema string) ([]Migra
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
-	if slices.Max(append(applied, 0)) > postgres.SchemaVersion {
-		return nil, newer(slices.Max(applied))
+	if slices.Max(append(applied, 0)) > s.known {
+		return nil, s.newer(slices.Max(applied))
 	}
-	return known(applied)
+	return s.list(applied)
 }
 
-// known lists the embedded files, which goose names by number and underscore.
-func known(applied []int64) (list []Migration, err error) {
-	entries, err := files.ReadDir("sql")
+// list lists the embedded files, which goose names by number and underscore.
+func (s set) list(applied []int64) (list []Migration, err error) {
+	entries, err := files.ReadDir(s.folder)
 	if err != nil {
 		return nil, err
 	}
@@ -155,8 +195,8 @@ func orDefault(schema string) string {
 	return schema
 }
 
-func newer(version int64) error {
-	return fmt.Errorf("migrate: %w: the schema is at version %d, this version knows up to %d", store.ErrNewer, version, postgres.SchemaVersion)
+func (s set) newer(version int64) error {
+	return fmt.Errorf("migrate: %w: the schema is at version %d, this version knows up to %d", store.ErrNewer, version, s.known)
 }
 
 // makeSchema asks first: a role may be allowed to use a schema and not to make one.

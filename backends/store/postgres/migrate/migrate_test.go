@@ -38,11 +38,15 @@ func TestUp(t *testing.T) {
 		require.ErrorContains(t, err, "store migrate")
 		list, err := migrate.Status(t.Context(), config(t, url), schema)
 		require.NoError(t, err)
-		require.Equal(t, []migrate.Migration{{Version: 1, Name: "00001_tables.sql"}}, list)
+		require.Equal(t, migrate.Migration{Version: 1, Name: "00001_tables.sql"}, list[0])
 
 		done, err := migrate.Up(t.Context(), config(t, url), schema)
 		require.NoError(t, err)
-		require.Equal(t, []migrate.Migration{{Version: 1, Name: "00001_tables.sql", Applied: true}}, done)
+		for i := range list {
+			require.False(t, list[i].Applied)
+			list[i].Applied = true
+		}
+		require.Equal(t, list, done)
 		require.EqualValues(t, postgres.SchemaVersion, done[len(done)-1].Version)
 		list, err = migrate.Status(t.Context(), config(t, url), schema)
 		require.NoError(t, err)
@@ -69,7 +73,9 @@ func TestUpAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	require.Equal(t, postgres.SchemaVersion, ran[0]+ran[1]+ran[2])
+	list, err := migrate.Status(t.Context(), c, "")
+	require.NoError(t, err)
+	require.Equal(t, len(list), ran[0]+ran[1]+ran[2])
 	require.NoError(t, opening(t, url, ""))
 }
 
@@ -85,6 +91,7 @@ func TestOpenRefuses(t *testing.T) {
 		"older":          {fmt.Sprintf("DELETE FROM %s WHERE version_id > 0", table), postgres.ErrSchema, "no migration was completed"},
 		"no note":        {"DROP TABLE " + table, postgres.ErrSchema, "store migrate"},
 		"a table short":  {"DROP TABLE cardseal.calls", postgres.ErrSchema, "lacks tables or columns"},
+		"no codes":       {"DROP TABLE cardseal.codes", postgres.ErrSchema, "lacks tables or columns"},
 		"a column short": {"ALTER TABLE cardseal.cards DROP COLUMN index_values", postgres.ErrSchema, "lacks tables or columns"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -150,8 +157,65 @@ func TestRoles(t *testing.T) {
 	require.NoError(t, try("cardseal_auditor", "SELECT id, state, keks FROM cardseal.data_keys"))
 	for _, statement := range []string{
 		"SELECT sealed FROM cardseal.cards", "SELECT index_values FROM cardseal.cards", "SELECT * FROM cardseal.unique_values",
-		"SELECT * FROM cardseal.calls", "SELECT wrappings FROM cardseal.data_keys", "UPDATE cardseal.cards SET status = 1",
+		"SELECT * FROM cardseal.calls", "SELECT record FROM cardseal.codes", "SELECT card FROM cardseal.codes", "SELECT wrappings FROM cardseal.data_keys", "UPDATE cardseal.cards SET status = 1",
 	} {
 		require.ErrorContains(t, try("cardseal_auditor", statement), "SQLSTATE 42501", statement)
+	}
+}
+
+// The two sets do not know each other's tables: neither is taken for the other.
+func TestUpEphemeral(t *testing.T) {
+	url := pgtest.New(t)
+	_, err := postgres.OpenEphemeral(t.Context(), pgtest.Pool(t, url), nil)
+	require.ErrorIs(t, err, postgres.ErrSchema)
+	require.ErrorContains(t, err, "migrate.UpEphemeral")
+	list, err := migrate.StatusEphemeral(t.Context(), config(t, url), "")
+	require.NoError(t, err)
+	require.Equal(t, []migrate.Migration{{Version: 1, Name: "00001_tables.sql"}}, list)
+	done, err := migrate.UpEphemeral(t.Context(), config(t, url), "")
+	require.NoError(t, err)
+	require.EqualValues(t, postgres.EphemeralVersion, done[len(done)-1].Version)
+	list, err = migrate.StatusEphemeral(t.Context(), config(t, url), "")
+	require.NoError(t, err)
+	require.Equal(t, done, list)
+	_, err = postgres.OpenEphemeral(t.Context(), pgtest.Pool(t, url), nil)
+	require.NoError(t, err)
+	require.ErrorIs(t, opening(t, url, ""), postgres.ErrSchema)
+	_, err = migrate.Up(t.Context(), config(t, url), "")
+	require.Error(t, err, "the tables of a card store beside codes that are to be forgotten")
+
+	pgtest.Exec(t, url, fmt.Sprintf("INSERT INTO cardseal.%s (version_id, is_applied) VALUES (%d, true)",
+		postgres.EphemeralVersionTable, postgres.EphemeralVersion+1))
+	_, err = postgres.OpenEphemeral(t.Context(), pgtest.Pool(t, url), nil)
+	require.ErrorIs(t, err, store.ErrNewer)
+	_, err = migrate.UpEphemeral(t.Context(), config(t, url), "")
+	require.ErrorIs(t, err, store.ErrNewer)
+
+	durable := pgtest.New(t)
+	_, err = migrate.Up(t.Context(), config(t, durable), "")
+	require.NoError(t, err)
+	_, err = postgres.OpenEphemeral(t.Context(), pgtest.Pool(t, durable), nil)
+	require.ErrorIs(t, err, postgres.ErrSchema)
+}
+
+func TestEphemeralRoles(t *testing.T) {
+	url := pgtest.New(t)
+	pgtest.Exec(t, url, migrate.EphemeralRoles(), migrate.EphemeralRoles())
+	owner := config(t, url)
+	owner.RuntimeParams["role"] = "cardseal_owner"
+	_, err := migrate.UpEphemeral(t.Context(), owner, "")
+	require.NoError(t, err)
+	service := pgtest.Pool(t, url, as("cardseal_service"))
+	_, err = postgres.OpenEphemeral(t.Context(), service, nil)
+	require.ErrorIs(t, err, postgres.ErrPermission)
+	pgtest.Exec(t, url, migrate.EphemeralRoles())
+	_, err = postgres.OpenEphemeral(t.Context(), service, nil)
+	require.NoError(t, err)
+	for _, statement := range []string{
+		"CREATE TABLE cardseal.mine ()", "ALTER TABLE cardseal.codes SET LOGGED", "DROP TABLE cardseal.codes",
+		"DELETE FROM cardseal.fences", "DELETE FROM cardseal.data_keys",
+	} {
+		_, err := service.Exec(t.Context(), statement)
+		require.ErrorContains(t, err, "SQLSTATE 42501", statement)
 	}
 }

@@ -37,7 +37,7 @@ BEGIN
 	GRANT SELECT, INSERT, UPDATE ON cardseal.cards, cardseal.scopes, cardseal.repositories,
 		cardseal.merchants, cardseal.fences, cardseal.rings, cardseal.data_keys TO cardseal_service;
 	GRANT SELECT, INSERT, DELETE ON cardseal.unique_values, cardseal.plain_values TO cardseal_service;
-	GRANT SELECT, INSERT, UPDATE, DELETE ON cardseal.calls, cardseal.jobs TO cardseal_service;
+	GRANT SELECT, INSERT, UPDATE, DELETE ON cardseal.calls, cardseal.jobs, cardseal.codes TO cardseal_service;
 
 	GRANT SELECT ON cardseal.cardseal_migrations, cardseal.scopes, cardseal.merchants, cardseal.fences,
 		cardseal.rings TO cardseal_auditor;
@@ -46,5 +46,7 @@ BEGIN
 	GRANT SELECT (scope, token, version, status, bin, last_four, pan_length, network, brand, local_brand,
 		funding, expiry, invalid, verified, created, updated, updated_by, last_used, expires, sealed_keys)
 		ON cardseal.cards TO cardseal_auditor;
+	GRANT SELECT (scope, owner_type, owner, token, key, created, expires, reads, guesses, counters, taken, base, blocked)
+		ON cardseal.codes TO cardseal_auditor;
 END
 $$;

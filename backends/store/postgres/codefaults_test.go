@@ -1,0 +1,196 @@
+package postgres_test
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cardseal/cardseal/crypto/envelope"
+	"github.com/cardseal/cardseal/internal/faultproxy"
+	"github.com/cardseal/cardseal/internal/pgtest"
+	"github.com/cardseal/cardseal/tokenize/store"
+)
+
+func newCode(owner string, key envelope.KeyID) store.Code {
+	record := append([]byte{envelope.Version, envelope.SuiteXAES}, key[:]...)
+	return store.Code{
+		ID: store.CodeID{Scope: scope, Owner: owner}, RecordID: envelope.NewRecordID(), Token: "t",
+		Record: append(record, make([]byte, envelope.Overhead)...), Reads: 3,
+	}
+}
+
+func putCode(t *testing.T, c store.Codes) store.Code {
+	t.Helper()
+	key := envelope.NewKeyID()
+	require.NoError(t, c.OpenFence(t.Context(), key))
+	code := newCode("a", key)
+	require.NoError(t, c.PutCodes(t.Context(), []store.Code{code}))
+	return code
+}
+
+var limits = store.TryLimits{Tries: 3, Guesses: 10}
+
+// The answer to a statement that counts is lost: the caller is told that nobody knows,
+// it is not run a second time, and what it counted stays counted.
+func TestCountingAnswerLost(t *testing.T) {
+	one := store.TryCounter{ID: 1, Taken: 1}
+	for name, c := range map[string]struct {
+		sql  string
+		call func(c store.Codes, a store.Attempt) error
+		then func(want *store.Code)
+	}{
+		"Attempt": {"WITH found", func(c store.Codes, a store.Attempt) error {
+			_, err := c.Attempt(t.Context(), a.Code.ID, 1, limits, 0)
+			return err
+		}, func(want *store.Code) { want.Guesses, want.Counters[0].Taken = 2, 2 }},
+		"ReadCode": {"WITH j", func(c store.Codes, a store.Attempt) error {
+			_, err := c.ReadCode(t.Context(), a.Code.ID, 0)
+			return err
+		}, func(want *store.Code) { want.Reads = 2 }},
+		"Settle": {"UPDATE", func(c store.Codes, a store.Attempt) error {
+			return c.Settle(t.Context(), a.Code.ID, a, true, limits)
+		}, func(want *store.Code) { want.Guesses, want.Counters[0].Base = 0, 1 }},
+		"ResetTries": {"UPDATE", func(c store.Codes, a store.Attempt) error {
+			return c.ResetTries(t.Context(), a.Code.ID, []uint16{1}, true, 0)
+		}, func(want *store.Code) { want.Counters[0].Base = 1 }},
+		"PutCodes": {"", func(c store.Codes, a store.Attempt) error {
+			again := a.Code
+			again.Guesses, again.Counters = 0, nil
+			return c.PutCodes(t.Context(), []store.Code{again})
+		}, func(want *store.Code) { want.Guesses, want.Counters = 0, nil }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			address := forgetful.New(t)
+			u, err := url.Parse(address)
+			require.NoError(t, err)
+			proxy, err := faultproxy.New(u.Host)
+			require.NoError(t, err)
+			t.Cleanup(func() { proxy.Close() })
+			u.Host = proxy.Addr()
+			at := &atCommit{proxy: proxy, sql: c.sql}
+			e := openEphemeral(t, u.String(), func(c *pgxpool.Config) { c.ConnConfig.Tracer, c.MaxConns = at, 1 })
+			code := putCode(t, e)
+			a, err := e.Attempt(t.Context(), code.ID, 1, limits, 0)
+			require.NoError(t, err)
+			code.Guesses, code.Counters = 1, []store.TryCounter{one}
+			require.Equal(t, code, a.Code)
+			other := newCode("other", envelope.KeyID(code.Record[2:18]))
+			require.NoError(t, e.PutCodes(t.Context(), []store.Code{other}))
+			b, err := e.Attempt(t.Context(), other.ID, 1, limits, 0)
+			require.NoError(t, err)
+			require.NoError(t, c.call(e, b)) // prepares the statement
+
+			at.fault.Store(&faultproxy.Fault{Mode: faultproxy.Reset, Keep: true})
+			err = c.call(e, a)
+			require.ErrorIs(t, err, store.ErrOutcomeUnknown)
+			require.Nil(t, at.fault.Load())
+			proxy.Set(faultproxy.Fault{})
+			c.then(&code)
+			got, err := e.Code(t.Context(), code.ID, 0)
+			require.NoError(t, err)
+			require.Equal(t, code, got)
+		})
+	}
+}
+
+// Connections are ended by an administrator under load. No attempt that was let
+// through goes uncounted, whatever its caller was told.
+func TestCodesTerminated(t *testing.T) {
+	address := forgetful.New(t)
+	e := openEphemeral(t, address)
+	code := putCode(t, e)
+	admin := pgtest.Pool(t, pgtest.Server(t))
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	l := store.TryLimits{Tries: 1 << 30, Guesses: 1 << 30}
+	var taken, unknown, unsettled, right atomic.Int64
+	var wg sync.WaitGroup
+	for g := range 6 {
+		wg.Go(func() {
+			for i := range 60 {
+				a, err := e.Attempt(t.Context(), code.ID, 1, l, 0)
+				switch {
+				case errors.Is(err, store.ErrOutcomeUnknown):
+					unknown.Add(1)
+					continue
+				case errors.Is(err, store.ErrUnavailable):
+					continue
+				case err != nil:
+					t.Errorf("Attempt: %v", err)
+					return
+				}
+				taken.Add(1)
+				if (g+i)%2 == 0 {
+					continue
+				}
+				switch err := e.Settle(t.Context(), code.ID, a, true, l); {
+				case err == nil:
+					right.Add(1)
+				case errors.Is(err, store.ErrOutcomeUnknown):
+					unsettled.Add(1)
+				case !errors.Is(err, store.ErrUnavailable):
+					t.Errorf("Settle: %v", err)
+				}
+			}
+		})
+	}
+	stopped := make(chan struct{})
+	go func() { wg.Wait(); close(stopped) }()
+	ended := 0
+	for running := true; running; {
+		select {
+		case <-stopped:
+			running = false
+		default:
+			var n int
+			err := admin.QueryRow(t.Context(), "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1 AND random() < 0.3",
+				strings.TrimPrefix(u.Path, "/")).Scan(&n)
+			require.NoError(t, err)
+			ended += n
+		}
+	}
+	require.Positive(t, ended)
+	got, err := e.Code(t.Context(), code.ID, 0)
+	require.NoError(t, err)
+	total := int64(got.Counters[0].Taken)
+	require.GreaterOrEqual(t, total, taken.Load())
+	require.LessOrEqual(t, total, taken.Load()+unknown.Load())
+	require.LessOrEqual(t, int64(got.Guesses), total-right.Load())
+	require.GreaterOrEqual(t, int64(got.Guesses), total-right.Load()-unsettled.Load())
+}
+
+// A database whose transactions are serializable by default rolls back all but one of
+// those that meet; they are run again.
+func TestCodesSerializable(t *testing.T) {
+	address := forgetful.New(t)
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	pgtest.Exec(t, address, fmt.Sprintf("ALTER DATABASE %s SET default_transaction_isolation = serializable", strings.TrimPrefix(u.Path, "/")))
+	e := openEphemeral(t, address)
+	code := putCode(t, e)
+	var taken, blocked atomic.Int64
+	var wg sync.WaitGroup
+	for range 24 {
+		wg.Go(func() {
+			a, err := e.Attempt(t.Context(), code.ID, 1, limits, 0)
+			switch {
+			case err != nil:
+				t.Errorf("Attempt: %v", err)
+			case a.Result == store.TryTaken:
+				taken.Add(1)
+			case a.Result == store.TryBlocked:
+				blocked.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	require.EqualValues(t, 3, taken.Load())
+	require.EqualValues(t, 21, blocked.Load())
+}

@@ -1,0 +1,140 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize/store"
+)
+
+// Ephemeral is a store of security codes that are to be forgotten, with the data keys
+// that they are sealed under: UNLOGGED tables in a database of their own. Make it with
+// [OpenEphemeral].
+//
+// No write-ahead log, and so no replica and no backup or archive made from one, ever
+// holds a row of such a table. A crash or failover of the server empties all of them
+// at once, codes, keys and fences; the tables stay, and a service goes on with new
+// keys. A process that outlived the crash may have a key of before in its memory: what
+// it seals under that can be opened only as long as it remembers.
+//
+// A clean restart keeps what is there, and a row that was deleted stays in its table's
+// file until it is written over, as in any table of PostgreSQL. So copies of the
+// volume or the machine, and a dump of the database, are copies of codes and wrapped
+// keys: make none.
+type Ephemeral struct {
+	codes
+	schema string
+}
+
+// OpenEphemeral takes the tables that migrate.UpEphemeral made in a database that pool
+// connects to; o may be nil. It fails as [Open] does, and with an error that is
+// [store.ErrDurable] where [Ephemeral.CheckEphemeral] does. The pool remains the
+// caller's, who closes it after the store.
+func OpenEphemeral(ctx context.Context, pool *pgxpool.Pool, o *Options) (*Ephemeral, error) {
+	schema := o.schema()
+	db := &DB{pool: pool, sql: newStatements(schema), codeSQL: newCodeStatements(schema)}
+	db.sql.ephemeral(schema)
+	e := &Ephemeral{codes: codes{cards{db}}, schema: schema}
+	if err := e.checkServer(ctx); err != nil {
+		return nil, err
+	}
+	if err := db.checkSchema(ctx, schema, EphemeralVersion, "migrate.UpEphemeral"); err != nil {
+		return nil, err
+	}
+	if err := e.CheckEphemeral(ctx); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// Keys is the store of the data keys that the codes are sealed under.
+func (e *Ephemeral) Keys() keys.Store { return keyStore{e.db} }
+
+// Close makes later calls fail, as [DB.Close] does.
+func (e *Ephemeral) Close() error { return e.db.Close() }
+
+// checks are questions to the database's catalogues, each a query of at most one row
+// with an object's name, which is there if the answer is bad. $1 is the schema, $2 the
+// table that notes migrations, which holds nothing of codes and may be durable; ours
+// are the other relations, with what PostgreSQL keeps out of line.
+var checks = []struct{ query, problem string }{
+	{"SELECT relname FROM ours WHERE relpersistence <> 'u' ORDER BY oid", "%s is not UNLOGGED"},
+	{"SELECT name FROM unnest(ARRAY['codes', 'fences', 'rings', 'data_keys']) AS w(name) WHERE name NOT IN (SELECT relname FROM ours WHERE relkind = 'r')",
+		"%s is no plain table"},
+	{"SELECT t.tgname FROM pg_trigger t JOIN ours ON ours.oid = t.tgrelid WHERE NOT t.tgisinternal", "trigger %s could copy rows"},
+	{"SELECT r.rulename FROM pg_rewrite r JOIN ours ON ours.oid = r.ev_class", "rule or view %s could copy rows"},
+	{"SELECT c.relname FROM pg_inherits i JOIN ours ON ours.oid IN (i.inhrelid, i.inhparent) JOIN pg_class c ON c.oid = i.inhrelid WHERE c.relkind <> 'i'",
+		"table %s inherits"},
+	{"SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = '" + VersionTable + "'",
+		"schema %s of the same database is a card store's: codes belong into a database of their own"},
+	{"SELECT pubname FROM pg_publication", "publication %s is for logical replication: the database must have none"},
+	{"SELECT 'aurora' FROM pg_proc WHERE proname = 'aurora_version' UNION ALL " +
+		"SELECT split_part(name, '.', 1) FROM pg_settings WHERE split_part(name, '.', 1) IN ('alloydb', 'neon')",
+		"the engine is %s, whose storage is not PostgreSQL's own"},
+}
+
+const ours = "WITH note AS (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2), " +
+	"tables AS (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.oid NOT IN (SELECT oid FROM note) " +
+	"AND NOT EXISTS (SELECT FROM pg_depend d JOIN note ON note.oid = d.refobjid WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid) " +
+	"AND c.oid NOT IN (SELECT i.indexrelid FROM pg_index i JOIN note ON note.oid = i.indrelid) AND c.relkind <> 'c'), " +
+	"toast AS (SELECT c.reltoastrelid AS oid FROM pg_class c JOIN tables ON tables.oid = c.oid WHERE c.reltoastrelid <> 0), " +
+	"ours AS (SELECT c.* FROM pg_class c WHERE c.oid IN (SELECT oid FROM tables UNION ALL SELECT oid FROM toast " +
+	"UNION ALL SELECT i.indexrelid FROM pg_index i WHERE i.indrelid IN (SELECT oid FROM tables UNION ALL SELECT oid FROM toast))) "
+
+// CheckEphemeral asks the database whether it is a PostgreSQL that is no standby,
+// whether all tables of the schema, their indexes and sequences are UNLOGGED and have
+// nothing about them that copies rows elsewhere, whether there is a publication, and
+// whether a card store is in the same database. It does not see what is beside the
+// database: snapshots of its volume, dumps, statements that the server logs.
+func (e *Ephemeral) CheckEphemeral(ctx context.Context) error {
+	if err := e.checkServer(ctx); err != nil {
+		return err
+	}
+	var problems []string
+	err := e.db.view(ctx, func(conn *pgxpool.Conn) error {
+		problems = nil
+		for _, check := range checks {
+			var name string
+			err := conn.QueryRow(ctx, ours+check.query+" LIMIT 1", e.schema, EphemeralVersionTable).Scan(&name)
+			switch {
+			case err == nil:
+				problems = append(problems, fmt.Sprintf(check.problem, name))
+			case !errors.Is(err, pgx.ErrNoRows):
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && problems != nil {
+		err = fmt.Errorf("postgres: %w: %s", store.ErrDurable, strings.Join(problems, "; "))
+	}
+	return err
+}
+
+// checkServer asks what can be asked of any server, of a standby too, which does not
+// let UNLOGGED tables be read.
+func (e *Ephemeral) checkServer(ctx context.Context) error {
+	var version string
+	standby := false
+	err := e.db.view(ctx, func(conn *pgxpool.Conn) error {
+		if err := conn.QueryRow(ctx, "SELECT version()").Scan(&version); err != nil || !isPostgreSQL(version) {
+			return err
+		}
+		return conn.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&standby)
+	})
+	switch {
+	case err != nil:
+		return err
+	case !isPostgreSQL(version):
+		return fmt.Errorf("postgres: %w: the engine is not PostgreSQL, UNLOGGED may mean something else to it", store.ErrDurable)
+	case standby:
+		return fmt.Errorf("postgres: %w: the server is a standby", store.ErrDurable)
+	}
+	return nil
+}
