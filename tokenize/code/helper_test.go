@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/fips140"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -164,6 +165,15 @@ func number(t testing.TB, digits string) card.PAN {
 	pan, err := card.ParsePAN(digits)
 	require.NoError(t, err)
 	return pan
+}
+
+// counted is the n-th of many Luhn-valid numbers of a test range.
+func counted(t testing.TB, n int) string {
+	t.Helper()
+	digits := fmt.Appendf(nil, "400000%09d", n)
+	check, err := card.CheckDigit(digits)
+	require.NoError(t, err)
+	return string(append(digits, check))
 }
 
 func cvc(t testing.TB, digits string) card.CVC {
