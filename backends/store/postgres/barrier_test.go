@@ -76,3 +76,43 @@ func TestBarriers(t *testing.T) {
 		})
 	}
 }
+
+// An update of a repository that has read the fence it needs, and is held up before it
+// can commit, holds up in turn who closes that fence.
+func TestBarrierOfAnUpdate(t *testing.T) {
+	key := envelope.KeyID{7}
+	repository := store.Repository{Scope: store.ScopeID{1}, Name: "SHOP", Version: 1}
+	address := migrated.New(t)
+	c := open(t, address).Cards()
+	_, err := c.CreateRepository(t.Context(), repository)
+	require.NoError(t, err)
+	require.NoError(t, c.OpenFence(t.Context(), key))
+	writer := open(t, address, func(c *pgxpool.Config) { c.MaxConns = 1 }).Cards()
+	require.NoError(t, writer.UpdateRepository(t.Context(), repository, key), "to prepare takes locks too")
+	repository.Version++
+	watcher := pgtest.Pool(t, address)
+	waiting := func() (n int) {
+		require.NoError(t, watcher.QueryRow(t.Context(),
+			"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&n))
+		return n
+	}
+	hold, err := pgx.Connect(t.Context(), address)
+	require.NoError(t, err)
+	defer hold.Close(t.Context())
+	_, err = hold.Exec(t.Context(), "BEGIN; LOCK TABLE cardseal.repositories IN SHARE MODE")
+	require.NoError(t, err)
+
+	updated, done := make(chan error, 1), make(chan error, 1)
+	go func() { updated <- writer.UpdateRepository(t.Context(), repository, key) }()
+	require.Eventually(t, func() bool { return waiting() == 1 }, 20*time.Second, 10*time.Millisecond)
+	go func() { done <- c.CloseFence(t.Context(), key) }()
+	require.Eventually(t, func() bool { return len(done) > 0 || waiting() == 2 }, 20*time.Second, 10*time.Millisecond)
+	require.Empty(t, done, "an update from before is still under way")
+
+	_, err = hold.Exec(t.Context(), "ROLLBACK")
+	require.NoError(t, err)
+	require.NoError(t, <-updated)
+	require.NoError(t, <-done)
+	repository.Version++
+	require.ErrorIs(t, c.UpdateRepository(t.Context(), repository, key), store.ErrFenced)
+}
