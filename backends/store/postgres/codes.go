@@ -17,7 +17,15 @@ import (
 )
 
 // codes is the store of security codes of a DB, with the fences of its cards.
-type codes struct{ cards }
+type codes struct{ db *DB }
+
+func (c codes) OpenFence(ctx context.Context, key envelope.KeyID) error {
+	return cards(c).OpenFence(ctx, key)
+}
+
+func (c codes) CloseFence(ctx context.Context, key envelope.KeyID) error {
+	return cards(c).CloseFence(ctx, key)
+}
 
 // CheckEphemeral says that the tables are durable ones. Those of an [Ephemeral] are
 // looked at.

@@ -28,5 +28,10 @@ func TestCodes(t *testing.T) {
 
 func TestCodesEphemeral(t *testing.T) {
 	storetest.RunCodes(t, func(t *testing.T) store.Codes { return openEphemeral(t, forgetful.New(t), asService) })
+	// Any number of processes share it, and a clean end forgets nothing.
+	storetest.RunCodesDurable(t, func(t *testing.T) func() store.Codes {
+		url := forgetful.New(t)
+		return func() store.Codes { return openEphemeral(t, url, asService) }
+	})
 	keystest.RunStore(t, func(t *testing.T) keys.Store { return openEphemeral(t, forgetful.New(t), asService).Keys() })
 }

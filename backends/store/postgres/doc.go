@@ -19,7 +19,8 @@
 // the grants for three roles; this package only checks them. Times, states, BIN and
 // last four are columns that may be queried; sealed values and index values are
 // bytes. Rows of cards, keys and fences are never deleted; remembered calls are,
-// some with each few hundred new ones, a day after their time, and so are codes. Text is compared byte
+// some with each few hundred new ones, a day after their time; codes are when
+// they are erased or swept. Text is compared byte
 // for byte (COLLATE "C"), is UTF-8 and holds no zero byte.
 //
 // A Write of new tokens takes one round trip and one for the commit; any other takes
@@ -30,9 +31,9 @@
 // which it could not see yet is taken back and run again. Transactions that the
 // database rolls back (serialization failures, deadlocks) are run again too, as are
 // those whose connection was lost before the commit was sent. Where the answer to a
-// commit is lost the error is [store.ErrOutcomeUnknown]. Transactions are READ
-// COMMITTED whatever the database's default, and hold locks in one order for
-// everybody.
+// commit is lost the error is [store.ErrOutcomeUnknown]. Transactions of more than one
+// statement are READ COMMITTED whatever the database's default, and hold locks in one
+// order for everybody.
 //
 // Closing a fence and raising a repository's epoch wait for the writes that are under
 // way and keep new ones waiting so long. A write of many rows should therefore be

@@ -13,9 +13,9 @@ import (
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
-// Ephemeral is a store of security codes that are to be forgotten, with the data keys
-// that they are sealed under: UNLOGGED tables in a database of their own. Make it with
-// [OpenEphemeral].
+// Ephemeral is a store of security codes that are to be forgotten, a [store.Codes],
+// with the data keys that they are sealed under: UNLOGGED tables in a database of their
+// own. Make it with [OpenEphemeral].
 //
 // No write-ahead log, and so no replica and no backup or archive made from one, ever
 // holds a row of such a table. A crash or failover of the server empties all of them
@@ -32,6 +32,8 @@ type Ephemeral struct {
 	schema string
 }
 
+var _ store.Codes = (*Ephemeral)(nil)
+
 // OpenEphemeral takes the tables that migrate.UpEphemeral made in a database that pool
 // connects to; o may be nil. It fails as [Open] does, and with an error that is
 // [store.ErrDurable] where [Ephemeral.CheckEphemeral] does. The pool remains the
@@ -40,7 +42,7 @@ func OpenEphemeral(ctx context.Context, pool *pgxpool.Pool, o *Options) (*Epheme
 	schema := o.schema()
 	db := &DB{pool: pool, sql: newStatements(schema), codeSQL: newCodeStatements(schema)}
 	db.sql.ephemeral(schema)
-	e := &Ephemeral{codes: codes{cards{db}}, schema: schema}
+	e := &Ephemeral{codes: codes{db}, schema: schema}
 	if err := e.checkServer(ctx); err != nil {
 		return nil, err
 	}

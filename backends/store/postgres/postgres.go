@@ -69,7 +69,7 @@ func (db *DB) Cards() store.Cards { return cards{db} }
 
 // Codes is the store of security codes that are kept, such as an issuer's. It is
 // durable, and shares the fences of the card store.
-func (db *DB) Codes() store.Codes { return codes{cards{db}} }
+func (db *DB) Codes() store.Codes { return codes{db} }
 
 // Close makes later calls fail: of the card store and the store of codes with [store.ErrClosed], of
 // the key store with an error that is [store.ErrClosed] and [keys.ErrClosed]. It

@@ -85,6 +85,10 @@ func TestDurable(t *testing.T) {
 		url := migrated.New(t)
 		return func() store.Cards { return open(t, url).Cards() }
 	})
+	storetest.RunCodesDurable(t, func(t *testing.T) func() store.Codes {
+		url := migrated.New(t)
+		return func() store.Codes { return open(t, url).Codes() }
+	})
 	keystest.RunStoreDurable(t, func(t *testing.T) func() keys.Store {
 		url := migrated.New(t)
 		return func() keys.Store { return open(t, url).Keys() }
