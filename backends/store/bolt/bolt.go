@@ -1,5 +1,5 @@
-// Package bolt keeps data keys and cards in one file, the embedded default
-// store of cardseal.
+// Package bolt keeps data keys, cards and security codes that are to be kept (an
+// issuer's) in one file, the embedded default store of cardseal.
 //
 // A call that returned without error is on disk: each Write is one transaction
 // of go.etcd.io/bbolt and ends with fsync, so many rows in one call cost little
@@ -8,7 +8,8 @@
 // system; flock and memory maps over a network cannot be trusted.
 //
 // When not to use it: where more than one process writes cards (package
-// postgres does that), or where loss of the machine must lose nothing.
+// postgres does that), where loss of the machine must lose nothing, or for codes
+// that must leave no copy behind (package memory, or postgres's ephemeral store).
 //
 // Limits: a token, an ordered column, a repository's name and a merchant have
 // at most 255 bytes, a row has at most 255 index values. The file grows and is
@@ -23,7 +24,7 @@
 // checksum over clear columns, so a damaged digit in one is not noticed (sealed
 // values are authenticated by their seal).
 //
-// Both stores are safe for concurrent use by many goroutines. Writes happen one
+// All stores are safe for concurrent use by many goroutines. Writes happen one
 // after the other; reads see whole transactions and wait for none, except
 // while the file's mapping grows.
 package bolt
@@ -86,8 +87,14 @@ func (db *DB) Keys() keys.Store { return keyStore{db} }
 // Cards is the card store.
 func (db *DB) Cards() store.Cards { return cards{db} }
 
+// Codes is the store of security codes that are kept, such as an issuer's. It is
+// durable, and shares the fences of the card store. Each attempt at a code that is let
+// through is a transaction of its own, with its fsync.
+func (db *DB) Codes() store.Codes { return codes{db} }
+
 // Close waits for calls that are under way and gives the file free. Later calls
-// fail: of the card store with [store.ErrClosed], of the key store with an
+// fail: of the card store and the store of codes with [store.ErrClosed], of the key
+// store with an
 // error that is [store.ErrClosed] and [keys.ErrClosed]. It may be called more
 // than once.
 func (db *DB) Close() error {

@@ -77,5 +77,6 @@ func TestClosed(t *testing.T) {
 		}
 	}
 	storetest.RunClosed(t, db.Cards())
+	storetest.RunCodesClosed(t, db.Codes())
 	keystest.RunStoreClosed(t, db.Keys())
 }

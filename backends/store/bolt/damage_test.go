@@ -35,6 +35,9 @@ func sample(t *testing.T) []byte {
 			t.Fatal(err)
 		}
 	}
+	for i := range 60 {
+		putCode(t, db.Codes(), killKey, fmt.Sprint(i))
+	}
 	ring := keys.RingID{Environment: "test", Purpose: keys.PAN}
 	if err := db.Keys().CompareAndSwap(t.Context(), ring, 0, []keys.Record{{ID: keys.KeyID{1}, Ring: ring, State: keys.Active}}); err != nil {
 		t.Fatal(err)
@@ -84,6 +87,19 @@ func use(t *testing.T, path, what string) (failures int) {
 	}
 	_, _, err = db.Keys().List(t.Context(), keys.RingID{Environment: "test", Purpose: keys.PAN})
 	check("List", err)
+	codes := db.Codes()
+	for _, err := range codes.ScanCodes(t.Context(), store.ScopeID{}) {
+		check("ScanCodes", err)
+	}
+	_, err = codes.CountCodes(t.Context(), killKey)
+	check("CountCodes", err)
+	_, err = codes.Attempt(t.Context(), store.CodeID{Owner: "30"}, 1, store.TryLimits{Tries: 1, Guesses: 1}, 0)
+	if !errors.Is(err, store.ErrNotFound) { // as a page that is out of order has it
+		check("Attempt", err)
+	}
+	_, err = codes.SweepCodes(t.Context(), 1, 1)
+	check("SweepCodes", err)
+	check("EraseToken", codes.EraseToken(t.Context(), store.ScopeID{}, "t"))
 	w := []store.Write{{Row: killRow(100, 1), Unique: true, Once: &store.Once{Key: [32]byte{9}, Now: 1 << 60, Until: 1<<60 + 1}}}
 	_, err = c.Write(t.Context(), w, nil)
 	check("Write", err)

@@ -63,6 +63,24 @@ func FuzzCall(f *testing.F) {
 	})
 }
 
+func FuzzCode(f *testing.F) {
+	rec := append([]byte{1, 1}, make([]byte, 100)...)
+	full := store.Code{
+		ID:       store.CodeID{Scope: store.ScopeID{1}, OwnerType: 2, Owner: "o", Card: [32]byte{3}},
+		RecordID: envelope.RecordID{1}, Token: "t", Record: rec, Created: -1, Expires: math.MaxInt64, Reads: 1 << 31, Guesses: 7,
+		Counters: []store.TryCounter{{ID: 1, Taken: 300, Base: 2, Blocked: true}, {ID: 217, Taken: 1}},
+	}
+	key := appendCodeKey(nil, &full.ID)
+	f.Add(key, appendCode(nil, &full))
+	f.Add(key[:scopeSize+1+32], appendCode(nil, &store.Code{Token: "t", Record: rec}))
+	f.Fuzz(func(t *testing.T, key, value []byte) {
+		c, err := decodeCode(key, value)
+		if err == nil && (!bytes.Equal(appendCode(nil, &c), value) || !bytes.Equal(appendCodeKey(nil, &c.ID), key)) {
+			t.Fatalf("%x has a second encoding", value)
+		}
+	})
+}
+
 func FuzzKeys(f *testing.F) {
 	id := keys.RingID{Environment: "e", Purpose: keys.PAN, Scope: "s"}
 	f.Add(appendRecord(nil, &keys.Record{Ring: id, State: keys.Active, Created: time.Unix(1, 0), Wrapped: []keys.Wrapping{{KEK: "k", Bytes: []byte{1}}}}))

@@ -18,9 +18,10 @@ import (
 )
 
 // The files were written by the first version whose rows and repositories had
-// that format, and are never written again: what they hold, every later version
-// reads. A new format gets a file of its own, made with -write-golden.
-const goldenV1, goldenV2 = "testdata/v1.bolt", "testdata/v2.bolt"
+// that format, the third by the first that had security codes, and are never
+// written again: what they hold, every later version reads. A new format gets a
+// file of its own, made with -write-golden.
+const goldenV1, goldenV2, goldenV3 = "testdata/v1.bolt", "testdata/v2.bolt", "testdata/v3.bolt"
 
 var writeGolden = flag.String("write-golden", "", "write a golden file there, in the format of this version")
 
@@ -104,6 +105,14 @@ func TestWriteGolden(t *testing.T) {
 	check(err)
 	check(c.UpdateRepository(t.Context(), goldenRepository(1)))
 	check(c.AssignMerchant(t.Context(), "m-1", goldenScope))
+	codes := goldenCodes()
+	check(db.Codes().PutCodes(t.Context(), codes))
+	l := store.TryLimits{Tries: 2, Guesses: 9}
+	for _, counter := range []uint16{217, 0, 217} {
+		a, err := db.Codes().Attempt(t.Context(), codes[1].ID, counter, l, 0)
+		check(err)
+		check(db.Codes().Settle(t.Context(), codes[1].ID, a, counter == 0, l))
+	}
 	ring, records := goldenKeys()
 	check(db.Keys().CompareAndSwap(t.Context(), ring, 0, records[1:]))
 	check(db.Keys().CompareAndSwap(t.Context(), ring, 1, records[:1]))
@@ -114,7 +123,27 @@ func TestWriteGolden(t *testing.T) {
 	to, err := bbolt.Open(*writeGolden, 0o600, nil)
 	check(err)
 	check(errors.Join(bbolt.Compact(to, from, 0), to.Close(), from.Close()))
-	readGolden(t, *writeGolden, goldenRows(), goldenRepository(2))
+	readGolden(t, *writeGolden, goldenRows(), goldenRepository(2), triedCodes())
+}
+
+// goldenCodes are the codes as they are put.
+func goldenCodes() []store.Code {
+	return []store.Code{
+		{ID: store.CodeID{Scope: goldenScope}, RecordID: envelope.RecordID{5}, Token: "bare", Record: goldenRecord(envelope.KeyID{11}, 0xc1)},
+		{
+			ID:       store.CodeID{Scope: goldenScope, OwnerType: 255, Owner: "owner é", Card: [32]byte{1, 31: 2}},
+			RecordID: envelope.RecordID{6, 15: 7}, Token: "full é", Record: goldenRecord(envelope.KeyID{11}, 0xc2),
+			Created: -1, Expires: 1 << 62, Reads: 1 << 31,
+		},
+	}
+}
+
+// triedCodes are the codes after the attempts that were made.
+func triedCodes() []store.Code {
+	codes := goldenCodes()
+	codes[1].Guesses = 2
+	codes[1].Counters = []store.TryCounter{{ID: 0, Taken: 1, Base: 1}, {ID: 217, Taken: 2, Blocked: true}}
+	return codes
 }
 
 // goldenRepository has an epoch that all later writes must name.
@@ -123,11 +152,12 @@ func goldenRepository(version uint64) store.Repository {
 }
 
 func TestGolden(t *testing.T) {
-	readGolden(t, goldenV1, goldenRowsV1(), store.Repository{Scope: goldenScope, Name: "SHOP", Config: []byte(`{"a":1}`), Version: 1})
-	readGolden(t, goldenV2, goldenRows(), goldenRepository(2))
+	readGolden(t, goldenV1, goldenRowsV1(), store.Repository{Scope: goldenScope, Name: "SHOP", Config: []byte(`{"a":1}`), Version: 1}, nil)
+	readGolden(t, goldenV2, goldenRows(), goldenRepository(2), nil)
+	readGolden(t, goldenV3, goldenRows(), goldenRepository(2), triedCodes())
 }
 
-func readGolden(t *testing.T, path string, want []store.Row, repository store.Repository) {
+func readGolden(t *testing.T, path string, want []store.Row, repository store.Repository, wantCodes []store.Code) {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -166,6 +196,22 @@ func readGolden(t *testing.T, path string, want []store.Row, repository store.Re
 	held, err := c.ByIndex(t.Context(), goldenScope, want[1].Index)
 	if err != nil || !reflect.DeepEqual(held, [][]string{{"full é", "other"}, {"full é"}}) {
 		t.Errorf("ByIndex = %q, %v", held, err)
+	}
+	var codes []store.Code
+	for code, err := range db.Codes().ScanCodes(t.Context(), store.ScopeID{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		codes = append(codes, code)
+	}
+	if !reflect.DeepEqual(codes, wantCodes) {
+		t.Errorf("codes are\n%+v\nwant\n%+v", codes, wantCodes)
+	}
+	if err := db.Codes().EraseToken(t.Context(), goldenScope, "full é"); err != nil {
+		t.Error(err)
+	}
+	if n, err := db.Codes().CountCodes(t.Context(), envelope.KeyID{11}); err != nil || n != uint64(len(wantCodes)/2) {
+		t.Errorf("CountCodes = %d, %v", n, err)
 	}
 	ring, records := goldenKeys()
 	list, version, err := db.Keys().List(t.Context(), ring)

@@ -21,12 +21,20 @@ var (
 	bucketRepositories = []byte("repositories") // name → scope, version, epoch, configuration, state
 	bucketMerchants    = []byte("merchants")    // merchant → scope
 	bucketJobs         = []byte("jobs")         // job ID → state
+
+	bucketCodes      = []byte("codes")      // scope ‖ owner type (1) ‖ card (32) ‖ owner → security code
+	bucketCodeTokens = []byte("codetokens") // scope ‖ length (1) ‖ token ‖ owner type ‖ card ‖ owner → nothing
+	bucketCodeExpiry = []byte("codeexpiry") // time (8, its sign turned) ‖ key of a code that expires → nothing
 )
 
 var allBuckets = [][]byte{
 	bucketMeta, bucketKeys, bucketRings, bucketCards, bucketIndex, bucketOrder,
 	bucketOnce, bucketFences, bucketRepositories, bucketMerchants, bucketJobs,
 }
+
+// codeBuckets are made with the first code: files without any, such as all of before
+// there were codes, have none of them.
+var codeBuckets = [][]byte{bucketCodes, bucketCodeTokens, bucketCodeExpiry}
 
 // formatVersion is the version of buckets, keys and values together. A change
 // that an older version would misread raises it.

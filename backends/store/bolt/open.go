@@ -204,6 +204,11 @@ func checkFormat(tx *bbolt.Tx) error {
 			return corrupt("bucket " + string(name))
 		}
 	}
+	for _, name := range codeBuckets {
+		if (tx.Bucket(name) == nil) != (tx.Bucket(bucketCodes) == nil) {
+			return corrupt("bucket " + string(name))
+		}
+	}
 	return nil
 }
 

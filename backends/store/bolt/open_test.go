@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/cardseal/cardseal/backends/store/bolt"
+	"github.com/cardseal/cardseal/crypto/envelope"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
@@ -138,12 +139,13 @@ func TestOtherFormats(t *testing.T) {
 		{"short", format(1), store.ErrCorrupt},
 		{"none", func(tx *bbolt.Tx) error { return tx.Bucket([]byte("meta")).Delete([]byte("format")) }, store.ErrCorrupt},
 		{"no meta", func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte("meta")) }, store.ErrCorrupt},
+		{"no index of codes", func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte("codetokens")) }, store.ErrCorrupt},
 		{"no cards", func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte("cards")) }, store.ErrCorrupt},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFile(t)
-			f.open()
+			putCode(t, f.open().Codes(), envelope.KeyID{1}, "a")
 			f.change(c.change)
 			for _, o := range []*bolt.Options{nil, {Create: true}, {ReadOnly: true}} {
 				if _, err := bolt.Open(t.Context(), f.path, o); !errors.Is(err, c.want) {
@@ -157,7 +159,7 @@ func TestOtherFormats(t *testing.T) {
 // TestNewerValues: a value of a later format is not taken for damage.
 func TestNewerValues(t *testing.T) {
 	f := newFile(t)
-	f.open()
+	putCode(t, f.open().Codes(), envelope.KeyID{1}, "a")
 	scope := make([]byte, 16)
 	f.change(func(tx *bbolt.Tx) error {
 		return errors.Join(
@@ -165,6 +167,7 @@ func TestNewerValues(t *testing.T) {
 			tx.Bucket([]byte("keys")).Put(append(scope[:15:15], 9), []byte{2, 1, 1}),
 			tx.Bucket([]byte("merchants")).Put([]byte("m"), []byte{2}),
 			tx.Bucket([]byte("repositories")).Put([]byte("r"), append([]byte{3, 1}, scope...)),
+			tx.Bucket([]byte("codes")).Put(make([]byte, 49), []byte{2, 1}),
 		)
 	})
 	c := f.open().Cards()
@@ -179,6 +182,9 @@ func TestNewerValues(t *testing.T) {
 	}
 	if _, err := c.Repositories(t.Context()); !errors.Is(err, store.ErrNewer) {
 		t.Errorf("Repositories: %v, want ErrNewer", err)
+	}
+	if _, err := f.db.Codes().Code(t.Context(), store.CodeID{}, 0); !errors.Is(err, store.ErrNewer) {
+		t.Errorf("Code: %v, want ErrNewer", err)
 	}
 	if _, err := f.db.Keys().Get(t.Context(), keys.KeyID{15: 9}); !errors.Is(err, store.ErrNewer) {
 		t.Errorf("Get of a key: %v, want ErrNewer", err)
