@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"strings"
 	"testing"
 
 	"github.com/cardseal/cardseal/crypto/envelope"
@@ -135,4 +137,55 @@ func codesNoAlias(h *codes) {
 	refused := h.attempt(c.ID, 1, store.TryLimits{Tries: 1, Guesses: 10}, store.TryBlocked, 0)
 	spoil(refused.Code)
 	h.counters(c.ID, 1, store.TryCounter{ID: 1, Taken: 1, Blocked: true})
+}
+
+func (h *codes) invalid(err error, call string) {
+	h.Helper()
+	if _, ok := errors.AsType[*store.InvalidError](err); !ok {
+		h.Fatalf("%s: %v, want an InvalidError", call, err)
+	}
+}
+
+func codesInvalid(h *codes) {
+	long := strings.Repeat("x", store.MaxName+1)
+	for name, spoil := range map[string]func(c *store.Code){
+		"owner":         func(c *store.Code) { c.ID.Owner = long },
+		"no token":      func(c *store.Code) { c.Token = "" },
+		"long token":    func(c *store.Code) { c.Token = long },
+		"no record":     func(c *store.Code) { c.Record = nil },
+		"a bare record": func(c *store.Code) { c.Record = []byte("a record of some length, but no stored mode") },
+		"no record ID":  func(c *store.Code) { c.RecordID = envelope.RecordID{} },
+		"guesses":       func(c *store.Code) { c.Guesses = 1 },
+		"counters":      func(c *store.Code) { c.Counters = []store.TryCounter{{ID: 1}} },
+	} {
+		c := h.code("a")
+		spoil(&c)
+		h.invalid(h.c.PutCodes(h.Context(), []store.Code{c}), "PutCodes with "+name)
+	}
+	c := h.saved("a")
+	for _, l := range []store.TryLimits{{}, {Tries: 1}, {Guesses: 1}} {
+		_, err := h.c.Attempt(h.Context(), c.ID, 1, l, codeNow)
+		h.invalid(err, "Attempt")
+		a := store.Attempt{Result: store.TryTaken, Counter: 1, Number: 1, Code: c}
+		h.invalid(h.c.Settle(h.Context(), c.ID, a, false, l), "Settle")
+	}
+	for _, result := range []store.TryResult{0, store.TryBlocked, store.TryCapped} {
+		a := store.Attempt{Result: result, Counter: 1, Code: c}
+		h.invalid(h.c.Settle(h.Context(), c.ID, a, true, tries), "Settle of what was refused")
+	}
+	h.invalid(h.c.ReplaceRecord(h.Context(), c, []byte("no record")), "ReplaceRecord")
+	h.stored(c)
+	if n := len(h.scanned(store.ScopeID{})); n != 1 {
+		h.Fatalf("%d codes, want 1", n)
+	}
+}
+
+func codeLongestNames(h *codes) {
+	c := h.code(strings.Repeat("o", store.MaxName))
+	c.Token = strings.Repeat("t", store.MaxName)
+	h.put(c)
+	h.stored(c)
+	h.attempt(c.ID, math.MaxUint16, tries, store.TryTaken, 1)
+	h.noError(h.c.EraseToken(h.Context(), h.scope, c.Token), "EraseToken")
+	h.absent(c.ID)
 }

@@ -1,13 +1,10 @@
 package storetest
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/cardseal/cardseal/crypto/envelope"
 	"github.com/cardseal/cardseal/tokenize/store"
@@ -189,57 +186,6 @@ func codesBigPut(h *codes) {
 	h.count(h.key, 3000)
 }
 
-func (h *codes) invalid(err error, call string) {
-	h.Helper()
-	if _, ok := errors.AsType[*store.InvalidError](err); !ok {
-		h.Fatalf("%s: %v, want an InvalidError", call, err)
-	}
-}
-
-func codesInvalid(h *codes) {
-	long := strings.Repeat("x", store.MaxName+1)
-	for name, spoil := range map[string]func(c *store.Code){
-		"owner":         func(c *store.Code) { c.ID.Owner = long },
-		"no token":      func(c *store.Code) { c.Token = "" },
-		"long token":    func(c *store.Code) { c.Token = long },
-		"no record":     func(c *store.Code) { c.Record = nil },
-		"a bare record": func(c *store.Code) { c.Record = []byte("a record of some length, but no stored mode") },
-		"no record ID":  func(c *store.Code) { c.RecordID = envelope.RecordID{} },
-		"guesses":       func(c *store.Code) { c.Guesses = 1 },
-		"counters":      func(c *store.Code) { c.Counters = []store.TryCounter{{ID: 1}} },
-	} {
-		c := h.code("a")
-		spoil(&c)
-		h.invalid(h.c.PutCodes(h.Context(), []store.Code{c}), "PutCodes with "+name)
-	}
-	c := h.saved("a")
-	for _, l := range []store.TryLimits{{}, {Tries: 1}, {Guesses: 1}} {
-		_, err := h.c.Attempt(h.Context(), c.ID, 1, l, codeNow)
-		h.invalid(err, "Attempt")
-		a := store.Attempt{Result: store.TryTaken, Counter: 1, Number: 1, Code: c}
-		h.invalid(h.c.Settle(h.Context(), c.ID, a, false, l), "Settle")
-	}
-	for _, result := range []store.TryResult{0, store.TryBlocked, store.TryCapped} {
-		a := store.Attempt{Result: result, Counter: 1, Code: c}
-		h.invalid(h.c.Settle(h.Context(), c.ID, a, true, tries), "Settle of what was refused")
-	}
-	h.invalid(h.c.ReplaceRecord(h.Context(), c, []byte("no record")), "ReplaceRecord")
-	h.stored(c)
-	if n := len(h.scanned(store.ScopeID{})); n != 1 {
-		h.Fatalf("%d codes, want 1", n)
-	}
-}
-
-func codeLongestNames(h *codes) {
-	c := h.code(strings.Repeat("o", store.MaxName))
-	c.Token = strings.Repeat("t", store.MaxName)
-	h.put(c)
-	h.stored(c)
-	h.attempt(c.ID, math.MaxUint16, tries, store.TryTaken, 1)
-	h.noError(h.c.EraseToken(h.Context(), h.scope, c.Token), "EraseToken")
-	h.absent(c.ID)
-}
-
 // codePutRace: callers who put the same codes in one call, in another order each,
 // leave one caller's of them all.
 func codePutRace(h *codes) {
@@ -277,86 +223,4 @@ func codePutRace(h *codes) {
 		}
 	}
 	h.count(h.key, n)
-}
-
-func codeFences(h *codes) {
-	key := envelope.NewKeyID()
-	c := h.code("a")
-	c.Record = record(key)
-	h.is(h.c.PutCodes(h.Context(), []store.Code{c}), store.ErrFenced, "PutCodes under a key without fence")
-	h.absent(c.ID)
-	for range 2 {
-		h.noError(h.c.OpenFence(h.Context(), key), "OpenFence")
-	}
-	h.put(c)
-	for range 2 {
-		h.noError(h.c.CloseFence(h.Context(), key), "CloseFence")
-	}
-	h.noError(h.c.OpenFence(h.Context(), key), "OpenFence of a closed one")
-	h.is(h.c.PutCodes(h.Context(), []store.Code{c}), store.ErrFenced, "PutCodes under a closed fence")
-	// What is there stays of use.
-	h.stored(c)
-	h.tried(c.ID, 1, true, 1)
-	// It can be moved to another key, and not back.
-	moved := record(h.key)
-	h.noError(h.c.ReplaceRecord(h.Context(), c, moved), "ReplaceRecord")
-	back := c
-	back.Record = moved
-	h.is(h.c.ReplaceRecord(h.Context(), back, c.Record), store.ErrFenced, "ReplaceRecord under a closed fence")
-	h.count(key, 0)
-	h.count(h.key, 1)
-	never := envelope.NewKeyID()
-	h.noError(h.c.CloseFence(h.Context(), never), "CloseFence of one that never was")
-	h.noError(h.c.OpenFence(h.Context(), never), "OpenFence")
-	c.Record = record(never)
-	h.is(h.c.PutCodes(h.Context(), []store.Code{c}), store.ErrFenced, "PutCodes")
-}
-
-// codeFenceRace: what is counted after CloseFence returned is all there will be.
-func codeFenceRace(h *codes) {
-	key := envelope.NewKeyID()
-	h.noError(h.c.OpenFence(h.Context(), key), "OpenFence")
-	const writers = 8
-	var wg sync.WaitGroup
-	var done atomic.Int64
-	started := make(chan struct{}, writers)
-	for g := range writers {
-		moved := h.saved(fmt.Sprint("moved", g))
-		wg.Go(func() {
-			for i := 0; ; i++ {
-				var err error
-				if g%2 == 0 {
-					c := h.code(fmt.Sprintf("g%d-%d", g, i))
-					c.Record = record(key)
-					err = h.c.PutCodes(h.Context(), []store.Code{c})
-				} else { // move one there, and make another to be moved
-					to := record(key)
-					if err = h.c.ReplaceRecord(h.Context(), moved, to); err == nil {
-						moved = h.code(fmt.Sprint("moved", g, i))
-						err = h.c.PutCodes(h.Context(), []store.Code{moved})
-					}
-				}
-				if i == 3 {
-					started <- struct{}{}
-				}
-				if errors.Is(err, store.ErrFenced) {
-					return
-				}
-				if err != nil {
-					h.Errorf("writing: %v", err)
-					return
-				}
-				done.Add(1)
-			}
-		})
-	}
-	<-started
-	h.noError(h.c.CloseFence(h.Context(), key), "CloseFence")
-	n, err := h.c.CountCodes(h.Context(), key)
-	h.noError(err, "CountCodes")
-	wg.Wait()
-	if n != uint64(done.Load()) {
-		h.Fatalf("%d codes at the census, %d in the end", n, done.Load())
-	}
-	h.count(key, n)
 }

@@ -14,6 +14,10 @@ import (
 // RunCodes tries a store of security codes. It calls open for an empty store many
 // times; open closes what it opened with t.Cleanup. What a closed one answers is
 // [RunCodesClosed]'s, what one adds that outlives its process [RunCodesDurable]'s.
+//
+// As [Run] does it expects an [store.InvalidError] for what could never be stored, and
+// uses UTF-8 without a zero byte for owners and tokens. Where a replaced record's key
+// has no open fence that is told before a conflict.
 func RunCodes(t *testing.T, open func(t *testing.T) store.Codes) {
 	cases := []struct {
 		name string
