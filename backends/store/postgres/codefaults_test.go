@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -8,7 +9,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
@@ -193,4 +196,35 @@ func TestCodesSerializable(t *testing.T) {
 	wg.Wait()
 	require.EqualValues(t, 3, taken.Load())
 	require.EqualValues(t, 21, blocked.Load())
+}
+
+// A caller who leaves while its attempt waits for another is told both: that it left,
+// and that nobody knows whether the attempt counts.
+func TestAttemptLeft(t *testing.T) {
+	address := forgetful.New(t)
+	e := openEphemeral(t, address)
+	code := putCode(t, e)
+	hold, err := pgx.Connect(t.Context(), address)
+	require.NoError(t, err)
+	defer hold.Close(t.Context())
+	_, err = hold.Exec(t.Context(), "BEGIN; SELECT FROM cardseal.codes FOR UPDATE")
+	require.NoError(t, err)
+	watcher := pgtest.Pool(t, address)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, err := e.Attempt(ctx, code.ID, 1, limits, 0)
+		done <- err
+	}()
+	require.Eventually(t, func() bool {
+		var n int
+		require.NoError(t, watcher.QueryRow(t.Context(),
+			"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&n))
+		return n == 1
+	}, 20*time.Second, 10*time.Millisecond)
+	cancel()
+	err = <-done
+	require.ErrorIs(t, err, store.ErrOutcomeUnknown)
+	require.ErrorIs(t, err, context.Canceled)
 }
