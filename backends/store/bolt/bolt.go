@@ -93,10 +93,9 @@ func (db *DB) Cards() store.Cards { return cards{db} }
 func (db *DB) Codes() store.Codes { return codes{db} }
 
 // Close waits for calls that are under way and gives the file free. Later calls
-// fail: of the card store and the store of codes with [store.ErrClosed], of the key
-// store with an
-// error that is [store.ErrClosed] and [keys.ErrClosed]. It may be called more
-// than once.
+// fail: of the card store and the store of codes with [store.ErrClosed], of the
+// key store with an error that is [store.ErrClosed] and [keys.ErrClosed]. It may
+// be called more than once.
 func (db *DB) Close() error {
 	if db.closed.Swap(true) {
 		return nil

@@ -1,10 +1,11 @@
-// Package storetest is the conformance suite of a card store: every promise of
-// [store.Cards], tried against a backend.
+// Package storetest is the conformance suite of a card store and of a store of security
+// codes: every promise of [store.Cards] and of [store.Codes], tried against a backend.
 //
 // When not to use it: outside tests. It imports package testing.
 //
 // [Run] holds what every store promises, [RunDurable] what a store adds that
-// outlives its process, [RunClosed] what a closed one answers. Three things the
+// outlives its process, [RunClosed] what a closed one answers; [RunCodes],
+// [RunCodesDurable] and [RunCodesClosed] are the same for codes. Three things the
 // suite expects that the interface leaves open, so that backends can take each
 // other's place:
 //
