@@ -253,10 +253,19 @@ func (s *sink) fail(err error) {
 // hooked is a store in which a test comes between.
 type hooked struct {
 	code.EphemeralStore
+	looked    func()       // after a code was looked up
 	attempted func()       // after an attempt was counted
 	put       func() error // before codes are stored
-	wasPut    func()
+	wasPut    func(codes []store.Code)
 	check     error // of CheckEphemeral
+}
+
+func (h *hooked) Code(ctx context.Context, id store.CodeID, now int64) (store.Code, error) {
+	c, err := h.EphemeralStore.Code(ctx, id, now)
+	if h.looked != nil {
+		h.looked()
+	}
+	return c, err
 }
 
 func (h *hooked) Attempt(ctx context.Context, id store.CodeID, counter uint16, l store.TryLimits, now int64) (store.Attempt, error) {
@@ -275,7 +284,7 @@ func (h *hooked) PutCodes(ctx context.Context, codes []store.Code) error {
 	}
 	err := h.EphemeralStore.PutCodes(ctx, codes)
 	if h.wasPut != nil {
-		h.wasPut()
+		h.wasPut(codes)
 	}
 	return err
 }

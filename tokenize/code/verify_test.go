@@ -215,21 +215,39 @@ func TestCutShort(t *testing.T) {
 	require.ErrorIs(t, err, code.ErrBlocked, "though nobody set it before")
 }
 
-// Another code that comes between count and comparison is the one that is compared.
+// Another code that comes between counts for itself: what is compared and given out is
+// the one whose attempt or reading was counted.
 func TestReplacedMeanwhile(t *testing.T) {
 	w, _, s, token := shop(t, nil)
-	require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, "123")))
-	w.eph.attempted = func() {
-		w.eph.attempted = nil
-		require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, "456")))
+	put := func(digits string) func() {
+		return func() {
+			w.eph.looked, w.eph.attempted = nil, nil
+			require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, digits)))
+		}
 	}
+	put("123")()
+	w.eph.looked = put("456")
 	_, err := verify(s, token, "123")
+	require.ErrorIs(t, err, code.ErrWrong)
+	w.eph.looked = put("789")
+	_, err = verify(s, token, "789")
+	require.NoError(t, err)
+	w.eph.looked = put("321")
+	got, err := s.Retrieve(t.Context(), me, own, token)
+	is(t, "321", got, err)
+
+	w.eph.attempted = put("654")
+	_, err = verify(s, token, "321")
 	require.NoError(t, err) // the attempt was at the old one
 	st, err := s.Status(t.Context(), me, own, token)
 	require.NoError(t, err)
 	require.Equal(t, card1(3), st.Counters[0], "the new one has no attempts")
-	_, err = verify(s, token, "456")
-	require.NoError(t, err)
+	w.eph.looked = func() {
+		w.eph.looked = nil
+		require.NoError(t, s.Authorized(t.Context(), me, own, token))
+	}
+	_, err = verify(s, token, "654")
+	unknown(t, err)
 }
 
 // A KMS that is away blocks no card and costs no reading.
