@@ -8,7 +8,7 @@
 // [Transient] is for merchants and gateways. Sealed codes and the data keys they are
 // sealed under lie in an ephemeral store alone, apart from everything durable:
 //
-//	t, err := code.OpenTransient(ctx, memory.NewCodes(), kek, &code.TransientOptions{TTL: 10 * time.Minute})
+//	t, err := code.OpenTransient(ctx, ephemeral, kek, &code.TransientOptions{TTL: 10 * time.Minute})
 //	codes, err := code.Open(ctx, repo, t, nil)
 //	err = codes.Put(ctx, me, code.Owner{}, token, cvc)
 //	cvc, err = codes.Retrieve(ctx, me, code.Owner{}, token) // once
