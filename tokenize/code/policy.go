@@ -2,8 +2,9 @@ package code
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
-	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -51,12 +52,13 @@ type kept struct {
 }
 
 // bound is what a sealed code is bound to beside its scope: to be another code's, or
-// to live longer, it would have to be sealed anew.
+// to live longer, it would have to be sealed anew. It is part of the format.
 func bound(c *store.Code) *seal.Binding {
-	return &seal.Binding{
-		Record: c.RecordID,
-		Owner:  fmt.Sprintf("%d:%x:%d:%s", c.ID.OwnerType, c.ID.Card, c.Expires, c.ID.Owner),
-	}
+	owner := make([]byte, 0, 192)
+	owner = append(strconv.AppendUint(owner, uint64(c.ID.OwnerType), 10), ':')
+	owner = append(hex.AppendEncode(owner, c.ID.Card[:]), ':')
+	owner = append(strconv.AppendInt(owner, c.Expires, 10), ':')
+	return &seal.Binding{Record: c.RecordID, Owner: string(append(owner, c.ID.Owner...))}
 }
 
 func (k *kept) open(ctx context.Context, c *store.Code) (card.CVC, error) {
