@@ -33,6 +33,7 @@ const (
 	CodeUnblock  = CodeUse(opUnblockCode)
 	CodeReset    = CodeUse(opResetTries)
 	CodeErase    = CodeUse(opEraseCode)
+	CodeReseal   = CodeUse(opResealCodes)
 )
 
 // CodeSubject is the card behind a token.
@@ -120,6 +121,10 @@ func (a CodeAccess) Unknown() *Error { return a.r.unknownToken() }
 
 // Fault makes an Error of whatever went wrong, with the call's correlation ID.
 func (a CodeAccess) Fault(err error, correlation string) *Error { return fault(err, correlation) }
+
+// Fatal reports whether an error ends a walk over what is stored, rather than being of
+// one record alone.
+func (a CodeAccess) Fatal(ctx context.Context, err error) bool { return fatal(ctx, err) }
 
 // Rejected is a refusal of a well-formed request.
 func (a CodeAccess) Rejected(field, support string, err error) *Error {

@@ -55,6 +55,7 @@ const (
 	opUnblockCode
 	opResetTries
 	opEraseCode
+	opResealCodes // of no token
 )
 
 // rules is the one table of what a token's state lets be done and of what a caller
@@ -82,6 +83,7 @@ var rules = [...]struct {
 	opUnblockCode:  {refused: isDeleted, needs: MayUnblockCode, action: audit.UnblockCode},
 	opResetTries:   {refused: isDeleted, needs: MayUnblockCode, action: audit.ResetTries},
 	opEraseCode:    {needs: MaySaveCode, action: audit.EraseCode},
+	opResealCodes:  {needs: MayUpdate, action: audit.Reseal},
 }
 
 // refusals are the conditions by weight: a token in several is refused for the

@@ -120,14 +120,14 @@ func TestIssuerKeys(t *testing.T) {
 	_, err = blind.KeyInUse(t.Context(), first)
 	fails(t, err, tokenize.RequestRejected, "key", tokenize.ErrNoCodeStore)
 
-	n, err := s.Reseal(t.Context())
+	n, err := s.Reseal(t.Context(), me)
 	require.NoError(t, err)
 	require.Zero(t, n)
 	before, err := s.Retrieve(t.Context(), me, own, token)
 	require.NoError(t, err)
 	_, err = w.manager("").Rotate(t.Context(), keys.CVC)
 	require.NoError(t, err)
-	n, err = s.Reseal(t.Context())
+	n, err = s.Reseal(t.Context(), me)
 	require.NoError(t, err)
 	require.Equal(t, 2, n)
 	require.Zero(t, in(w.vault))
@@ -153,11 +153,11 @@ func TestIssuerKeys(t *testing.T) {
 	}
 	_, err = w.manager("").Rotate(t.Context(), keys.CVC)
 	require.NoError(t, err)
-	n, err = s.Reseal(t.Context())
+	n, err = s.Reseal(t.Context(), me)
 	require.Equal(t, 1, n)
-	require.Equal(t, "RECORD_DAMAGED", fails(t, err, tokenize.ServerFailed, "", nil).SupportCode)
+	fails(t, err, tokenize.RequestRejected, "", tokenize.ErrUnsealed)
 	_, _, transient, _ := shop(t, nil)
-	_, err = transient.Reseal(t.Context())
+	_, err = transient.Reseal(t.Context(), me)
 	fails(t, err, tokenize.InvalidRequest, "policy", nil)
 }
 
