@@ -88,7 +88,7 @@ func (a *app) destroy(ctx context.Context, text string, f *destroyFlags) error {
 		}
 	}
 	receipt, err := destroyRecorded(ctx, v, r, actor, keys.DestroyOptions{
-		CloseFence: v.Cards().CloseFence, Census: v.Vault.KeyInUse,
+		CloseFence: v.Vault.CloseFence, Census: v.Vault.KeyInUse,
 		Shred: f.shred, SealLease: f.sealLease, Serve: f.serve,
 	})
 	if err != nil {
