@@ -103,14 +103,16 @@ func (k keeper) KeepCodes(ctx context.Context, codes []tokenize.CodeToKeep) []er
 		plain[i] = c.Code
 		w.add(&c.Caller, Ref{Token: c.Token}).correlation = c.CorrelationID
 	}
-	errs := make([]error, len(codes))
 	err := w.find(ctx)
 	if err == nil {
 		err = w.put(ctx, plain)
 	}
-	if aerr := w.record(ctx); err == nil {
-		err = aerr
+	if err != nil {
+		err = w.failed(ctx, err)
+	} else {
+		err = w.record(ctx)
 	}
+	errs := make([]error, len(codes))
 	for i := range errs {
 		if errs[i] = err; err == nil && w.targets[i].err != nil {
 			errs[i] = w.targets[i].err

@@ -41,7 +41,8 @@
 // # Whose code it is
 //
 // A transient code belongs to an [Owner], a card and a repository; all tokens of a
-// card share it. Another owner's code, a code that is not there and a token that is
+// card share it, and it ends with the one that it was put through. A token that is
+// given another card number has none. Another owner's code, a code that is not there and a token that is
 // not there are one error, tokenize.ErrTokenNotFound, and count nothing.
 //
 // # Try counters

@@ -25,7 +25,3 @@ func invalid(field string, kind tokenize.FieldKind, explanation string) *tokeniz
 func (s *Codes) rejected(support string, err error) *tokenize.Error {
 	return s.a.Rejected(card.FieldCode, support, err)
 }
-
-func serverSide(e *tokenize.Error) bool {
-	return e.Cause == tokenize.ServerBusy || e.Cause == tokenize.ServerFailed
-}

@@ -66,6 +66,10 @@ func TestSaveAgain(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrUnavailable)
 	require.Equal(t, "CODE_NOT_KEPT", e.SupportCode)
 	require.NotEmpty(t, d.Token, "the card is saved")
+	events := w.sink.take()
+	last := events[len(events)-1]
+	require.Equal(t, audit.PutCode, last.Action)
+	require.Equal(t, audit.Failed, last.Outcome)
 	_, err = r.Reveal(t.Context(), me, d.Token, "see")
 	require.NoError(t, err)
 	w.eph.put = nil

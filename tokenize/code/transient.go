@@ -2,7 +2,6 @@ package code
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -135,7 +134,8 @@ func OpenTransient(ctx context.Context, s EphemeralStore, kek keys.KEK, o *Trans
 		return nil, tokenize.AsError(err)
 	}
 	if _, err := t.Sweep(ctx); err != nil {
-		return nil, errors.Join(err, t.keys.Close())
+		t.keys.Close()
+		return nil, err
 	}
 	ctx, t.stop = context.WithCancel(context.WithoutCancel(ctx))
 	t.done.Go(func() { t.sweepOn(ctx) })
