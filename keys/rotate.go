@@ -14,10 +14,10 @@ var errIndex = fmt.Errorf("%w: cards indexed under the old key would not be foun
 
 // Rotate makes a new active key for a purpose and retires the one it replaces,
 // which goes on opening. It returns the ID of the key that is active afterwards:
-// this call's, or that of another process that replaced the same key first.
-// Other processes follow within their seal lease. The index ring is refused: a
-// new index key would not find the cards stored under the old one; see
-// [Manager.RotateIndex].
+// this call's, or that of another one, here or in another process, that replaced
+// the same key meanwhile. Other processes follow within their seal lease. The index
+// ring is refused: a new index key would not find the cards stored under the old
+// one; see [Manager.RotateIndex].
 func (m *Manager) Rotate(ctx context.Context, p Purpose) (KeyID, error) {
 	if !p.Valid() {
 		return KeyID{}, &OptionError{"purpose", "is unknown"}

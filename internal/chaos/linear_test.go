@@ -3,11 +3,7 @@
 package chaos
 
 import (
-	"cmp"
-	"encoding/json"
 	"math"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cardseal/cardseal/internal/chaostest"
 	"github.com/cardseal/cardseal/tokenize"
 )
 
@@ -93,7 +90,7 @@ func checkLinearizable(t *testing.T, ops []op, m tokenize.Management) time.Durat
 		g.Go(func() error {
 			result := linearizable(part, patience)
 			if result != porcupine.Ok && bad.Add(1) <= 3 {
-				t.Errorf("the history of %v is not linearizable (%s):\n%s", name, result, lines(part))
+				t.Errorf("the history of %v is not linearizable (%s):\n%s", name, result, chaostest.Lines(part, func(o *op) int64 { return o.Call }))
 			}
 			return nil
 		})
@@ -101,15 +98,4 @@ func checkLinearizable(t *testing.T, ops []op, m tokenize.Management) time.Durat
 	require.NoError(t, g.Wait())
 	require.Zero(t, bad.Load(), "histories that are not linearizable")
 	return time.Since(began)
-}
-
-// lines shows a history in the order of its calls.
-func lines(part []*op) string {
-	slices.SortFunc(part, func(a, b *op) int { return cmp.Compare(a.Call, b.Call) })
-	var s strings.Builder
-	for _, o := range part {
-		line, _ := json.Marshal(o)
-		s.Write(append(line, '\n'))
-	}
-	return s.String()
 }

@@ -2,11 +2,14 @@ package chaostest
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -67,4 +70,15 @@ func ReadHistories[T any](t *testing.T, dir string) (all []T) {
 		require.NoError(t, f.Close())
 	}
 	return all
+}
+
+// Lines shows calls in the order of what at says of them, as a history has them.
+func Lines[T any](calls []*T, at func(*T) int64) string {
+	calls = slices.SortedFunc(slices.Values(calls), func(a, b *T) int { return cmp.Compare(at(a), at(b)) })
+	var s strings.Builder
+	for _, c := range calls {
+		line, _ := json.Marshal(c)
+		s.Write(append(line, '\n'))
+	}
+	return s.String()
 }

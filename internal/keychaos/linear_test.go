@@ -3,13 +3,10 @@
 package keychaos
 
 import (
-	"cmp"
-	"encoding/json"
 	"flag"
 	"math"
 	"os/exec"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,7 +18,7 @@ import (
 	"github.com/cardseal/cardseal/internal/chaostest"
 )
 
-var rings = flag.Int("rings", 25, "about how many rings TestDecisions decides")
+var rings = flag.Int("rings", 25, "how many rings TestDecisions decides about")
 
 // Four processes rotate, retire and ask for the active key of the same rings, from
 // the first key on, while connections are killed and answers lost. There is an
@@ -116,7 +113,7 @@ func checkDecisions(t *testing.T, byRing [][]*call) {
 				contested.Add(1)
 			}
 			if why := wrong(steps); why != "" && bad.Add(1) <= 3 {
-				t.Errorf("ring %d %s:\n%s", n, why, lines(calls))
+				t.Errorf("ring %d %s:\n%s", n, why, chaostest.Lines(calls, func(c *call) int64 { return c.Call }))
 			}
 			return nil
 		})
@@ -206,15 +203,4 @@ func firstContested(calls []*call) bool {
 		}
 	}
 	return n > 1
-}
-
-// lines shows a history in the order of its calls.
-func lines(calls []*call) string {
-	slices.SortFunc(calls, func(a, b *call) int { return cmp.Compare(a.Call, b.Call) })
-	var s strings.Builder
-	for _, c := range calls {
-		line, _ := json.Marshal(c)
-		s.Write(append(line, '\n'))
-	}
-	return s.String()
 }

@@ -3,23 +3,16 @@
 package keychaos
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"github.com/cardseal/cardseal/crypto/envelope"
 	"github.com/cardseal/cardseal/internal/chaostest"
@@ -73,85 +66,6 @@ func saveMany(ctx context.Context, p *plan) error {
 // room is how many cards a process may save: it is stopped long before.
 const room = 10_000
 
-// stopped is a process that saves cards and is stopped meanwhile.
-type stopped struct {
-	*exec.Cmd
-	in    io.WriteCloser
-	file  *os.File
-	out   *bufio.Reader
-	lines []string // until it was stopped
-	rest  []string // and since
-}
-
-func startSaving(t *testing.T, p *plan) *stopped {
-	t.Helper()
-	s := &stopped{Cmd: chaostest.Child(t, p)}
-	var err error
-	s.in, err = s.StdinPipe()
-	require.NoError(t, err)
-	out, err := s.StdoutPipe()
-	require.NoError(t, err)
-	s.file = out.(*os.File)
-	s.out = bufio.NewReader(s.file)
-	require.NoError(t, s.Start())
-	return s
-}
-
-// stop sends SIGSTOP at the moment the plan says, and returns once it has arrived.
-func (s *stopped) stop(t *testing.T, p *plan) {
-	t.Helper()
-	for at := 1 + rand.IntN(60); len(s.lines) == 0 || s.lines[len(s.lines)-1] != held; {
-		line, err := s.out.ReadString('\n')
-		require.NoError(t, err, "it ended before it was stopped")
-		s.lines = append(s.lines, strings.TrimSpace(line))
-		if p.HoldAt == 0 && len(s.lines) == at {
-			<-time.After(rand.N(3 * time.Millisecond))
-			break
-		}
-	}
-	require.NoError(t, s.Process.Signal(unix.SIGSTOP))
-	require.NoError(t, unix.Waitid(unix.P_PID, s.Process.Pid, nil, unix.WSTOPPED, nil))
-	if p.HoldAt > 0 {
-		_, err := s.in.Write([]byte("\n")) // it goes on as soon as it is continued
-		require.NoError(t, err)
-	}
-	for { // what it said until then
-		require.NoError(t, s.file.SetReadDeadline(time.Now().Add(10*time.Millisecond)))
-		line, err := s.out.ReadString('\n')
-		if err != nil {
-			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-			break
-		}
-		s.lines = append(s.lines, strings.TrimSpace(line))
-	}
-	require.NoError(t, s.file.SetReadDeadline(time.Time{}))
-}
-
-// goOn continues the process.
-func (s *stopped) goOn(t *testing.T) { require.NoError(t, s.Process.Signal(unix.SIGCONT)) }
-
-// end reads what else the process says until it ends.
-func (s *stopped) end(t *testing.T) {
-	t.Helper()
-	all, err := io.ReadAll(s.out)
-	require.NoError(t, err)
-	s.rest = strings.Split(strings.TrimSpace(string(all)), "\n")
-	require.NoError(t, s.Wait())
-}
-
-// where is what the process did when it was stopped.
-func (s *stopped) where() string {
-	at := len(s.lines) - 1
-	if s.lines[at] == held {
-		return "at " + s.lines[at-1]
-	}
-	word, _, _ := strings.Cut(s.lines[at], " ")
-	if word == "in" || word == "after" {
-		return s.lines[at]
-	}
-	return "between saves"
-}
-
 // away takes a key out of use for good, as an operator does. A seal lease is a
 // second at least, and the store keeps whole ones.
 func (v *vault) away(ctx context.Context, id keys.KeyID) error {
@@ -175,122 +89,115 @@ func (v *vault) away(ctx context.Context, id keys.KeyID) error {
 	}
 }
 
+// stopping is a vault whose keys are destroyed while processes are stopped.
+type stopping struct {
+	*plan
+	board  *board
+	server *pgx.Conn
+	where  map[string]int // processes were stopped
+	did    map[string]int
+	gone   []keys.KeyID
+	tokens map[int]string // of each card
+}
+
 // Processes that save cards are stopped (SIGSTOP) wherever they are, while another
 // one retires the key that they seal under, reseals, takes the census and destroys
 // the key. Then they go on: nothing is saved under the destroyed key, everything
 // opens.
 func TestStopped(t *testing.T) {
-	p := newPlan(t, true)
-	p.Do = "save"
-	p.Lease = time.Second // the shortest there is
-	b, err := p.board()
+	w := &stopping{plan: newPlan(t, true), where: map[string]int{}, did: map[string]int{}, tokens: map[int]string{}}
+	w.Do = "save"
+	w.Lease = time.Second // the shortest there is
+	var err error
+	w.board, err = w.plan.board()
 	require.NoError(t, err)
-	server, err := pgx.Connect(t.Context(), p.URL)
+	w.server, err = pgx.Connect(t.Context(), w.URL)
 	require.NoError(t, err)
-	defer server.Close(t.Context())
-	where, did := map[string]int{}, map[string]int{}
-	var gone []keys.KeyID
-	tokens := map[int]string{}
-	for p.Round = range *stops {
-		var id keys.KeyID
-		p.First += room
-		p.use(t, func(v *vault) {
-			token, err := v.save(t.Context(), p.First)
+	defer w.server.Close(context.WithoutCancel(t.Context()))
+	for w.Round = range *stops {
+		w.round(t)
+	}
+	t.Logf("stopped: %v", w.where)
+	t.Logf("%d keys destroyed, %d cards: %v", len(w.gone), len(w.tokens), w.did)
+	require.Positive(t, w.did["fenced"], "no write met a closed fence")
+}
+
+// round stops a process at each of the moments and destroys the key.
+func (w *stopping) round(t *testing.T) {
+	t.Helper()
+	var id keys.KeyID
+	w.First += room
+	w.use(t, func(v *vault) {
+		token, err := v.save(t.Context(), w.First)
+		require.NoError(t, err)
+		w.tokens[w.First] = token
+		id = v.active(t)
+	})
+	all := map[string]*stopped{}
+	for i, moment := range moments() {
+		w.First += room
+		name, p := fmt.Sprint("saving-", i), *w.plan
+		p.Hold, p.HoldAt = moment.Hold, moment.HoldAt
+		p.URL += "&application_name=" + name
+		all[name] = startSaving(t, &p)
+		all[name].stop(t, &p)
+		w.where[all[name].where()]++
+	}
+	w.use(t, func(v *vault) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel() // where this test fails meanwhile
+		destroyed := make(chan error, 1)
+		go func() { destroyed <- v.away(ctx, id) }()
+		w.makeWay(t, all, destroyed)
+	})
+	w.gone = append(w.gone, id)
+	w.board.round.Add(1)
+	for _, s := range all {
+		s.goOn(t)
+	}
+	for _, s := range all {
+		s.end(t)
+		s.collect(t, w.tokens, w.did)
+	}
+	w.checkGone(t)
+}
+
+// makeWay waits for the key to be destroyed. Closing the fence waits for a process
+// that was stopped in the middle of its transaction: that one goes on before.
+func (w *stopping) makeWay(t *testing.T, all map[string]*stopped, destroyed chan error) {
+	t.Helper()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case err := <-destroyed:
 			require.NoError(t, err)
-			tokens[p.First] = token
-			id = v.active(t)
-		})
-		var all []*stopped
-		for _, moment := range moments() {
-			p.First += room
-			own := *p
-			own.Hold, own.HoldAt = moment.Hold, moment.HoldAt
-			s := startSaving(t, &own)
-			s.stop(t, &own)
-			where[s.where()]++
-			all = append(all, s)
+			return
+		case <-look.C:
 		}
-		p.use(t, func(v *vault) {
-			destroyed := make(chan error, 1)
-			go func() { destroyed <- v.away(t.Context(), id) }()
-			look := time.NewTicker(10 * time.Millisecond)
-			defer look.Stop()
-			freed := false
-			for waiting := true; waiting; {
-				select {
-				case err := <-destroyed:
-					require.NoError(t, err)
-					waiting = false
-				case <-look.C:
-					// Closing the fence waits for a process that was stopped in the middle
-					// of its transaction: that one has to go on first.
-					if !freed && lockedOut(t, server) {
-						freed = true
-						did["waited for"]++
-						for _, s := range all {
-							s.goOn(t)
-						}
-					}
-				}
+		rows, err := w.server.Query(t.Context(), `
+			SELECT DISTINCT b.application_name
+			FROM pg_stat_activity a, unnest(pg_blocking_pids(a.pid)) AS pid JOIN pg_stat_activity b USING (pid)
+			WHERE a.datname = current_database()`)
+		require.NoError(t, err)
+		names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		require.NoError(t, err)
+		for _, name := range names {
+			if s := all[name]; s != nil && !s.freed {
+				s.freed = true
+				w.did["in the way"]++
+				s.goOn(t)
 			}
-		})
-		gone = append(gone, id)
-		b.round.Add(1)
-		for _, s := range all {
-			s.goOn(t)
 		}
-		for _, s := range all {
-			s.end(t)
-			s.collect(t, tokens, did)
-		}
-		p.checkGone(t, gone, tokens)
-	}
-	t.Logf("stopped: %v", where)
-	t.Logf("%d keys destroyed, %d cards: %v", len(gone), len(tokens), did)
-	require.Positive(t, did["fenced"], "no write met a closed fence")
-}
-
-// lockedOut reports whether somebody waits for another one's transaction.
-func lockedOut(t *testing.T, server *pgx.Conn) (yes bool) {
-	t.Helper()
-	require.NoError(t, server.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
-		WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&yes))
-	return yes
-}
-
-// collect takes the tokens that a process was told of, and counts what it did.
-func (s *stopped) collect(t *testing.T, tokens map[int]string, did map[string]int) {
-	t.Helper()
-	var i int
-	var what string
-	for _, line := range slices.Concat(s.lines, s.rest) {
-		if n, _ := fmt.Sscanf(line, "saved %d %s", &i, &what); n == 2 {
-			tokens[i] = what
-		} else if n, _ := fmt.Sscanf(line, "refused %d %s", &i, &what); n > 0 {
-			did["refused "+what]++
-		}
-	}
-	// A save that was under way and has to write twice was refused the first time.
-	writes := 0
-	for _, line := range s.rest {
-		if strings.HasPrefix(line, "saved ") || strings.HasPrefix(line, "refused ") {
-			break
-		}
-		if line == "after cards.Write" {
-			writes++
-		}
-	}
-	if writes > 1 {
-		did["fenced"]++
 	}
 }
 
 // checkGone expects that nothing lies under the destroyed keys, and that every card
 // opens.
-func (p *plan) checkGone(t *testing.T, gone []keys.KeyID, tokens map[int]string) {
+func (w *stopping) checkGone(t *testing.T) {
 	t.Helper()
-	p.use(t, func(v *vault) {
-		for _, id := range gone {
+	w.use(t, func(v *vault) {
+		for _, id := range w.gone {
 			use, err := v.KeyUse(t.Context(), id)
 			require.NoError(t, err)
 			require.Zero(t, use.Records, "values that nobody can open")
@@ -302,12 +209,12 @@ func (p *plan) checkGone(t *testing.T, gone []keys.KeyID, tokens map[int]string)
 			for _, sealed := range row.Sealed {
 				id, ok := envelope.StoredKeyID(sealed.Record)
 				require.True(t, ok)
-				require.NotContains(t, gone, id, "token %s is sealed under a key that was destroyed", row.Token)
+				require.NotContains(t, w.gone, id, "token %s is sealed under a key that was destroyed", row.Token)
 			}
 			_, err := v.repo.Reveal(t.Context(), me, row.Token, "test")
 			require.NoError(t, err, "token %s", row.Token)
 		}
-		for i, token := range tokens {
+		for i, token := range w.tokens {
 			want, err := chaostest.Number(i)
 			require.NoError(t, err)
 			got, err := v.repo.Reveal(t.Context(), me, token, "test")
