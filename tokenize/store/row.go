@@ -76,8 +76,9 @@ type IndexValue struct {
 // for a new token. The stored version is one higher.
 type Write struct {
 	Row    Row
-	Unique bool  // an index value that another token of the scope holds refuses the write
-	Once   *Once // remembers the call for its repetition
+	Unique bool   // an index value that another token of the scope holds refuses the write
+	Once   *Once  // remembers the call for its repetition
+	Spend  *Spend // uses a message up
 	// Epoch is the scope's epoch as the writer last read it, 0 for a scope
 	// without repository. Any other than the stored one refuses the write.
 	Epoch uint64
@@ -93,6 +94,15 @@ type Once struct {
 	Until int64    // remembered while Now is before it
 }
 
+// Spend makes a write use up a message that is good for one write of the scope. The
+// digest is keyed. That a message was spent is forgotten when its time is up, by which
+// it must be too old to be taken.
+type Spend struct {
+	Digest [32]byte
+	Now    int64 // Unix milliseconds, the caller's clock
+	Until  int64 // remembered while Now is before it
+}
+
 // Result says what became of a write. The zero value is invalid.
 type Result uint8
 
@@ -104,6 +114,7 @@ const (
 	Stale             // the row does not have the version named, or is not there, or is a tombstone
 	Fenced            // a sealed value's key has no open fence: Outcome.Key
 	Outdated          // the scope has another epoch than Write.Epoch
+	Spent             // Spend.Digest was spent
 )
 
 // Outcome is what a store answers for one write.

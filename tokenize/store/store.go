@@ -51,12 +51,16 @@ type Cards interface {
 	// outcome is not [Written], nothing was changed, and the outcomes say which
 	// writes stood in the way (the others say [Written], meaning they would have
 	// been). Each write sees those before it in the same call. Where several
-	// results fit a write, it gets the first of Outdated, Replayed, Stale,
+	// results fit a write, it gets the first of Outdated, Replayed, Spent, Stale,
 	// CardExists, TokenTaken, Fenced. Tokens, Order columns, names and merchants
 	// have at most 255 bytes, a row at most 255 index values, each once. With a job, the
 	// job's state is stored in the same transaction. An error other than
 	// [ErrOutcomeUnknown] means nothing was written.
 	Write(ctx context.Context, writes []Write, job *Job) ([]Outcome, error)
+	// Spend spends messages of a scope without a write, in one transaction, and says
+	// for each, in order, whether it was spent before; the second of two alike was.
+	// Messages that were not are spent whatever becomes of the others.
+	Spend(ctx context.Context, scope ScopeID, messages []Spend) (before []bool, err error)
 	// Get returns a row for each token, in order; a token that does not exist
 	// in the scope has a row with Version 0. Tombstones are returned.
 	Get(ctx context.Context, scope ScopeID, tokens []string) ([]Row, error)

@@ -78,7 +78,8 @@ type DB struct {
 	// stuck is set when bolt panicked where it may hold its own locks.
 	stuck atomic.Bool
 
-	swept []byte // where the next sweep of remembered calls begins; the writer's
+	// Where the next sweeps of remembered calls and spent messages begin; the writer's.
+	swept, sweptSpent []byte
 }
 
 // Keys is the key store.

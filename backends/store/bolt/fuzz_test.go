@@ -81,6 +81,16 @@ func FuzzCode(f *testing.F) {
 	})
 }
 
+func FuzzSpent(f *testing.F) {
+	f.Add(appendSpent(nil, -7))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		until, err := decodeSpent(value)
+		if err == nil && !bytes.Equal(appendSpent(nil, until), value) {
+			t.Fatal("a spent message has two encodings")
+		}
+	})
+}
+
 func FuzzKeys(f *testing.F) {
 	id := keys.RingID{Environment: "e", Purpose: keys.PAN, Scope: "s"}
 	f.Add(appendRecord(nil, &keys.Record{Ring: id, State: keys.Active, Created: time.Unix(1, 0), Wrapped: []keys.Wrapping{{KEK: "k", Bytes: []byte{1}}}}))

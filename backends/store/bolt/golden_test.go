@@ -245,4 +245,12 @@ func readGolden(t *testing.T, path string, want []store.Row, repository store.Re
 	if err != nil || !slices.Equal(out, wantOut) {
 		t.Errorf("outcomes %+v, %v; want %+v", out, err, wantOut)
 	}
+	// What came after the format's first files is taken by all.
+	spend := []store.Write{{Row: store.Row{Scope: goldenScope, Token: "y", Status: store.Active},
+		Spend: &store.Spend{Now: 1000, Until: 2000}, Epoch: repository.Epoch}}
+	for _, want := range []store.Result{store.Written, store.Spent} {
+		if out, err := c.Write(t.Context(), spend, nil); err != nil || out[0].Result != want {
+			t.Errorf("outcomes %+v, %v; want %d", out, err, want)
+		}
+	}
 }

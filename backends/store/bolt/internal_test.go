@@ -141,6 +141,60 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// TestSweepSpent: as TestSweep, of spent messages, with and without a write.
+func TestSweepSpent(t *testing.T) {
+	db := openTest(t)
+	c := cards{db}
+	n := 0
+	batch := func(now int64) {
+		t.Helper()
+		var w []store.Write
+		var alone []store.Spend
+		for range 50 {
+			for range 2 {
+				n++
+				alone = append(alone, store.Spend{Digest: [32]byte{byte(n * 7), byte(n >> 8), byte(n)}, Now: now, Until: now + 1000})
+			}
+			last := len(alone) - 1
+			w = append(w, store.Write{Row: active(fmt.Sprint(n)), Spend: &store.Spend{}})
+			*w[len(w)-1].Spend, alone = alone[last], alone[:last]
+		}
+		out, err := c.Write(t.Context(), w, nil)
+		if err != nil || out[0].Result != store.Written {
+			t.Fatalf("Write: %v, %v", out, err)
+		}
+		before, err := c.Spend(t.Context(), store.ScopeID{}, alone)
+		if err != nil || before[0] {
+			t.Fatalf("Spend: %v, %v", before, err)
+		}
+	}
+	remembered := func() (keys int) {
+		t.Helper()
+		err := db.view(t.Context(), func(tx *bbolt.Tx) error {
+			return tx.Bucket(bucketSpent).ForEach(func(_, _ []byte) error { keys++; return nil })
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keys
+	}
+	for range 20 {
+		batch(0)
+	}
+	for range 20 {
+		batch(1000 + spentMargin - 1)
+	}
+	if got := remembered(); got != 4000 {
+		t.Fatalf("%d messages remembered before their hour is over, want 4000", got)
+	}
+	for range 40 {
+		batch(3 * spentMargin)
+	}
+	if got := remembered(); got < 4000 || got > 5000 {
+		t.Fatalf("%d messages remembered, want the last 4000 and few more", got)
+	}
+}
+
 // TestPanicIsCorrupt: a panic of bolt is an error of the call; of a write, of
 // all later writes too.
 func TestPanicIsCorrupt(t *testing.T) {

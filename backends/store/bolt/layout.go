@@ -25,6 +25,9 @@ var (
 	bucketCodes      = []byte("codes")      // scope ‖ owner type (1) ‖ card (32) ‖ owner → security code
 	bucketCodeTokens = []byte("codetokens") // scope ‖ length (1) ‖ token ‖ owner type ‖ card ‖ owner → nothing
 	bucketCodeExpiry = []byte("codeexpiry") // time (8, its sign turned) ‖ key of a code that expires → nothing
+
+	// Made with the first entry: files of earlier versions lack them.
+	bucketSpent = []byte("spent") // scope ‖ digest → until
 )
 
 var allBuckets = [][]byte{

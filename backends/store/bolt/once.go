@@ -72,29 +72,34 @@ func (s *stage) recall(w *store.Write) (c call, known bool, err error) {
 // the clock of the caller who asks again.
 const sweepMargin = 24 * 60 * 60 * 1000
 
-// sweep looks at the next calls, two for each that the call at hand adds, and
-// forgets those whose time is long up; so the bucket stays in proportion to
+func callUntil(value []byte) (int64, error) {
+	c, err := decodeCall(value)
+	return c.until, err
+}
+
+// sweep looks at the next entries, two for each that the call at hand adds, and
+// forgets those whose time was up by then; so the bucket stays in proportion to
 // what is remembered. It returns where the next sweep begins.
-func sweep(once *bbolt.Bucket, from []byte, now int64, added int) (next []byte, err error) {
+func sweep(b *bbolt.Bucket, from []byte, untilOf func([]byte) (int64, error), then int64, added int) (next []byte, err error) {
 	var stale [][]byte
-	c := once.Cursor()
+	c := b.Cursor()
 	k, v := c.Seek(from)
 	for range 2 * added {
 		if k == nil {
 			break // the next one begins at the front
 		}
-		known, err := decodeCall(v)
+		until, err := untilOf(v)
 		if err != nil {
 			return nil, err
 		}
-		if now-sweepMargin >= known.until {
+		if then >= until {
 			stale = append(stale, bytes.Clone(k))
 		}
 		k, v = c.Next()
 	}
 	next = bytes.Clone(k)
 	for _, key := range stale {
-		if err := once.Delete(key); err != nil {
+		if err := b.Delete(key); err != nil {
 			return nil, err
 		}
 	}

@@ -22,6 +22,7 @@ type stage struct {
 	held   map[indexPrefix][]string
 	unique bool // held is needed
 	calls  map[onceKey]call
+	spent  map[spentKey]int64      // messages that this call spends, until when
 	open   map[envelope.KeyID]bool // fences looked up so far
 	epochs map[store.ScopeID]uint64
 
@@ -75,7 +76,7 @@ func (s *stage) current(name rowName) (h head, at int, old []byte, err error) {
 }
 
 // add judges a write and, if nothing stands in its way, stages it. Where several
-// outcomes fit it is the first of Outdated, Replayed, Stale, CardExists,
+// outcomes fit it is the first of Outdated, Replayed, Spent, Stale, CardExists,
 // TokenTaken, Fenced.
 func (s *stage) add(w *store.Write) (store.Outcome, error) {
 	r := &w.Row
@@ -86,6 +87,11 @@ func (s *stage) add(w *store.Write) (store.Outcome, error) {
 		known, ok, err := s.recall(w)
 		if err != nil || ok {
 			return store.Outcome{Result: store.Replayed, Token: known.token, Input: known.input}, err
+		}
+	}
+	if w.Spend != nil {
+		if spent, err := s.isSpent(&r.Scope, w.Spend); err != nil || spent {
+			return store.Outcome{Result: store.Spent}, err
 		}
 	}
 	h, at, old, err := s.current(rowName{r.Scope, r.Token})
@@ -120,6 +126,9 @@ func (s *stage) add(w *store.Write) (store.Outcome, error) {
 	s.keep(r, h, at, old)
 	if w.Once != nil {
 		s.calls[makeOnceKey(&r.Scope, w.Once)] = call{token: r.Token, input: w.Once.Input, until: w.Once.Until}
+	}
+	if w.Spend != nil {
+		s.spend(&r.Scope, w.Spend)
 	}
 	return store.Outcome{Result: store.Written}, nil
 }

@@ -17,7 +17,7 @@ var errRefused = errors.New("bolt: write refused")
 // Write applies the writes in one transaction and returns when it is on disk.
 //
 // Where several outcomes fit one write it is the first of Outdated, Replayed,
-// Stale, CardExists, TokenTaken, Fenced.
+// Spent, Stale, CardExists, TokenTaken, Fenced.
 func (c cards) Write(ctx context.Context, writes []store.Write, job *store.Job) ([]store.Outcome, error) {
 	if err := c.db.ready(ctx); err != nil {
 		return nil, err
@@ -63,16 +63,25 @@ func (c cards) Write(ctx context.Context, writes []store.Write, job *store.Job) 
 	return out, nil
 }
 
-// forget sweeps remembered calls when the writes add some.
+// forget sweeps remembered calls and spent messages when the writes add some.
 func (db *DB) forget(tx *bbolt.Tx, writes []store.Write) (err error) {
-	added, now := 0, int64(0)
+	var calls, spent int
+	var callsNow, spentNow int64
 	for i := range writes {
 		if once := writes[i].Once; once != nil {
-			added, now = added+1, once.Now
+			calls, callsNow = calls+1, once.Now
+		}
+		if spend := writes[i].Spend; spend != nil {
+			spent, spentNow = spent+1, spend.Now
 		}
 	}
-	if added > 0 {
-		db.swept, err = sweep(tx.Bucket(bucketOnce), db.swept, now, added)
+	if calls > 0 {
+		if db.swept, err = sweep(tx.Bucket(bucketOnce), db.swept, callUntil, callsNow-sweepMargin, calls); err != nil {
+			return err
+		}
+	}
+	if spent > 0 {
+		db.sweptSpent, err = sweep(tx.Bucket(bucketSpent), db.sweptSpent, decodeSpent, spentNow-spentMargin, spent)
 	}
 	return err
 }
@@ -141,7 +150,7 @@ func (s *stage) store(tx *bbolt.Tx) error {
 			return err
 		}
 	}
-	return nil
+	return s.storeSpent(tx)
 }
 
 // slab is memory that many keys or values are cut from.

@@ -79,6 +79,37 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// TestSweepSpent: as TestSweep, of spent messages, with and without a write.
+func TestSweepSpent(t *testing.T) {
+	db := New()
+	n := 0
+	fill := func(messages int, now int64) int {
+		t.Helper()
+		for i := range messages {
+			n++
+			m := store.Spend{Digest: [32]byte{byte(n), byte(n >> 8)}, Now: now, Until: now + 1000}
+			if i%2 == 0 {
+				before, err := db.Cards().Spend(t.Context(), store.ScopeID{}, []store.Spend{m})
+				if err != nil || before[0] {
+					t.Fatalf("Spend: %v, %v", before, err)
+				}
+				continue
+			}
+			w := []store.Write{{Row: store.Row{Token: fmt.Sprint(n), Status: store.Active}, Spend: &m}}
+			if out, err := db.Cards().Write(t.Context(), w, nil); err != nil || out[0].Result != store.Written {
+				t.Fatalf("Write: %v, %v", out, err)
+			}
+		}
+		return len(db.scope(store.ScopeID{}, false).spent)
+	}
+	if got := fill(3000, 0) + fill(3000, 1000+spentMargin-1); got != 3000+6000 {
+		t.Fatalf("%d messages remembered before their hour is over, want all", got)
+	}
+	if got := fill(6000, 3*spentMargin); got > 9000 {
+		t.Fatalf("%d messages remembered, want about the last 6000", got)
+	}
+}
+
 // TestCloseFenceWaits: a write that may have seen the fence open is over before
 // CloseFence returns.
 func TestCloseFenceWaits(t *testing.T) {

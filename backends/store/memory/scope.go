@@ -25,6 +25,9 @@ type scope struct {
 	once  map[[32]byte]remembered
 	sweep int // how many remembered calls make the next sweep due
 
+	spent      map[[32]byte]int64 // messages, until when they are remembered
+	sweepSpent int                // as sweep
+
 	sorted []uint32 // rows by token; stale when shorter than rows
 }
 
@@ -36,6 +39,7 @@ func newScope(id store.ScopeID) *scope {
 		order: map[string]*column{},
 		once:  map[[32]byte]remembered{},
 		sweep: minSweep,
+		spent: map[[32]byte]int64{}, sweepSpent: minSweep,
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // it is judged, so that later ones see it, and taken back if any is refused.
 //
 // Where several outcomes fit one write it is the first of Outdated, Replayed,
-// Stale, CardExists, TokenTaken, Fenced.
+// Spent, Stale, CardExists, TokenTaken, Fenced.
 func (c cards) Write(ctx context.Context, writes []store.Write, job *store.Job) ([]store.Outcome, error) {
 	if err := c.db.ready(ctx); err != nil {
 		return nil, err
@@ -65,6 +65,9 @@ func (c cards) Write(ctx context.Context, writes []store.Write, job *store.Job) 
 		if once := writes[i].Once; once != nil {
 			locked.of(&writes[i]).forget(once.Now)
 		}
+		if spend := writes[i].Spend; spend != nil {
+			locked.of(&writes[i]).forgetSpent(spend.Now)
+		}
 	}
 	return out, nil
 }
@@ -80,6 +83,9 @@ func (s *scope) judge(w *store.Write, fences map[envelope.KeyID]fence) (row, has
 		if known, ok := s.recall(w.Once); ok {
 			return 0, 0, store.Outcome{Result: store.Replayed, Token: s.rows[known.row].token(), Input: known.input}
 		}
+	}
+	if w.Spend != nil && s.isSpent(w.Spend) {
+		return 0, 0, store.Outcome{Result: store.Spent}
 	}
 	row, hash = s.find(r.Token)
 	old := s.rows[row]
@@ -118,6 +124,9 @@ func (s *scope) apply(w *store.Write, row, hash uint32) {
 		}
 		s.once[w.Once.Key] = remembered{row: row, input: w.Once.Input, until: w.Once.Until}
 	}
+	if w.Spend != nil {
+		s.spent[w.Spend.Digest] = w.Spend.Until
+	}
 }
 
 // step is what a write is about to change, as it is before.
@@ -127,12 +136,17 @@ type step struct {
 	row, hash uint32     // row 0: there is none
 	old       encoded    // the row, then
 	once      remembered // of row 0: the call is not known
+	spent     int64      // until when the message was remembered
+	wasSpent  bool       // it was, though its time was up
 }
 
 func (s *scope) before(w *store.Write, row, hash uint32) step {
 	b := step{scope: s, write: w, row: row, hash: hash, old: s.rows[row]}
 	if w.Once != nil {
 		b.once = s.once[w.Once.Key]
+	}
+	if w.Spend != nil {
+		b.spent, b.wasSpent = s.spent[w.Spend.Digest]
 	}
 	return b
 }
@@ -145,12 +159,18 @@ func (b *step) undo() {
 	} else {
 		s.put(b.old, b.row, b.hash)
 	}
-	if b.write.Once == nil {
-		return
+	switch once := b.write.Once; {
+	case once == nil:
+	case b.once.row == 0:
+		delete(s.once, once.Key)
+	default:
+		s.once[once.Key] = b.once
 	}
-	if b.once.row == 0 {
-		delete(s.once, b.write.Once.Key)
-	} else {
-		s.once[b.write.Once.Key] = b.once
+	switch spend := b.write.Spend; {
+	case spend == nil:
+	case !b.wasSpent:
+		delete(s.spent, spend.Digest)
+	default:
+		s.spent[spend.Digest] = b.spent
 	}
 }

@@ -13,7 +13,7 @@ const chunk = 2000
 
 // store sends what was staged, and counts: what a constraint held back is a race
 // lost to a transaction that was not there yet when this one read.
-func (s *stage) store(ctx context.Context, t *txn, job *store.Job, old sweeping) error {
+func (s *stage) store(ctx context.Context, t *txn, job *store.Job, old sweepings) error {
 	b := &batch{}
 	s.queueChanges(b, job, old)
 	return t.run(ctx, b)
@@ -22,11 +22,12 @@ func (s *stage) store(ctx context.Context, t *txn, job *store.Job, old sweeping)
 // queueChanges inserts and updates in one order for everybody, table by table and
 // by key within each, so that transactions wait for each other but never in a
 // circle.
-func (s *stage) queueChanges(b *batch, job *store.Job, old sweeping) {
+func (s *stage) queueChanges(b *batch, job *store.Job, old sweepings) {
 	lists := s.prepare()
 	s.queueRows(b)
 	s.queueIndex(b, &lists)
 	s.queueRemember(b)
+	s.queueSpent(b)
 	s.queueRest(b, job, old)
 }
 
@@ -38,10 +39,8 @@ func (s *stage) prepare() [4][]holding {
 	return s.index()
 }
 
-func (s *stage) queueRest(b *batch, job *store.Job, old sweeping) {
-	if old.limit > 0 {
-		b.exec(s.sql.sweepCalls, old.until, old.limit)
-	}
+func (s *stage) queueRest(b *batch, job *store.Job, old sweepings) {
+	old.queue(s.sql, b)
 	if job != nil {
 		b.exec(s.sql.putJob, job.ID[:], append([]byte{}, job.State...))
 	}

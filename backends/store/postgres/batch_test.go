@@ -239,3 +239,41 @@ func TestSweep(t *testing.T) {
 	remember(512, 256, 3*day)
 	require.Equal(t, 768-300, count(), "those of the first day are gone, those of the second are not")
 }
+
+// As above, of spent messages, with and without a write.
+func TestSpentAreForgotten(t *testing.T) {
+	url := migrated.New(t)
+	pool := pgtest.Pool(t, url)
+	db, err := postgres.Open(t.Context(), pool, nil)
+	require.NoError(t, err)
+	const hour = 60 * 60 * 1000
+	spend := func(from, n int, now int64) {
+		t.Helper()
+		for i := range n {
+			m := store.Spend{Now: now, Until: now + 1000}
+			_, _ = rand.Read(m.Digest[:])
+			if i%2 == 0 {
+				before, err := db.Cards().Spend(t.Context(), scope, []store.Spend{m})
+				require.NoError(t, err)
+				require.Equal(t, []bool{false}, before)
+				continue
+			}
+			w := plain(fmt.Sprintf("t%d", from+i))
+			w.Spend = &m
+			out, err := db.Cards().Write(t.Context(), []store.Write{w}, nil)
+			require.NoError(t, err)
+			require.Equal(t, store.Written, out[0].Result)
+		}
+	}
+	count := func() (n int) {
+		t.Helper()
+		require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM cardseal.spent").Scan(&n))
+		return n
+	}
+	spend(0, 300, hour) // 256 of them make a sweep due, which finds nothing old
+	require.Equal(t, 300, count())
+	spend(300, 212, 2*hour+500) // an hour later, but not an hour past their time
+	require.Equal(t, 512, count())
+	spend(512, 256, 3*hour)
+	require.Equal(t, 768-300, count(), "those of the first hour are gone, those of the second are not")
+}

@@ -15,9 +15,9 @@ const copyFrom = 64
 
 // copyNew writes new tokens by COPY, after the locks. A row that is there already
 // is an error of the server's, which ends the transaction as a lost race does.
-func (s *stage) copyNew(ctx context.Context, t *txn, job *store.Job, old sweeping) error {
+func (s *stage) copyNew(ctx context.Context, t *txn, job *store.Job, old sweepings) error {
 	lists := s.prepare()
-	names := s.sortedCalls()
+	names, spent := s.sortedCalls(), s.sortedSpent()
 	for _, c := range []struct {
 		sql    string
 		n      int
@@ -27,6 +27,7 @@ func (s *stage) copyNew(ctx context.Context, t *txn, job *store.Job, old sweepin
 		{s.sql.copyUnique, len(lists[2]), func(b []byte, i int) []byte { return appendHolding(b, &lists[2][i]) }},
 		{s.sql.copyPlain, len(lists[3]), func(b []byte, i int) []byte { return appendHolding(b, &lists[3][i]) }},
 		{s.sql.copyCalls, len(names), func(b []byte, i int) []byte { return appendCall(b, &names[i], s.calls[names[i]]) }},
+		{s.sql.copySpent, len(spent), func(b []byte, i int) []byte { return appendSpent(b, &spent[i], s.spent[spent[i]]) }},
 	} {
 		if c.n == 0 {
 			continue
@@ -148,6 +149,13 @@ func appendCall(b []byte, n *callName, c call) []byte {
 	b = field(b, c.token)
 	b = field(b, c.input[:])
 	return field8(b, uint64(c.until))
+}
+
+func appendSpent(b []byte, n *messageName, m message) []byte {
+	b = binary.BigEndian.AppendUint16(b, 3)
+	b = field(b, n.scope[:])
+	b = field(b, n.digest[:])
+	return field8(b, uint64(m.until))
 }
 
 func field[T string | []byte](b []byte, v T) []byte {

@@ -18,10 +18,10 @@
 // The tables lie in a schema of their own. Package migrate makes them and documents
 // the grants for three roles; this package only checks them. Times, states, BIN and
 // last four are columns that may be queried; sealed values and index values are
-// bytes. Rows of cards, keys and fences are never deleted; remembered calls are,
-// some with each few hundred new ones, a day after their time; codes are when they
-// are erased or swept. Text is compared byte for byte (COLLATE "C"), is UTF-8 and
-// holds no zero byte.
+// bytes. Rows of cards, keys and fences are never deleted; remembered calls and spent
+// messages are, some with each few hundred new ones, a day and an hour after their
+// time; codes are when they are erased or swept. Text is compared byte for byte
+// (COLLATE "C"), is UTF-8 and holds no zero byte.
 //
 // A Write of new tokens takes one round trip and one for the commit; any other takes
 // one more, and 64 or more new tokens go in by COPY. An attempt at a security code, and

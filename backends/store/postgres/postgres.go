@@ -29,8 +29,9 @@ type DB struct {
 	codeSQL codeStatements
 	closed  atomic.Bool
 
-	// added counts remembered calls since the last sweep for those out of date.
-	added atomic.Int64
+	// How many remembered calls and spent messages were added since the last sweep
+	// for those out of date.
+	added, spent atomic.Int64
 }
 
 // Open takes the tables in a database that pool connects to; o may be nil. It

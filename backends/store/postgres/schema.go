@@ -120,6 +120,7 @@ type statements struct {
 	insertCards, updateCards, insertUnique, insertPlain, deleteUnique, deletePlain                  string
 	copyCards, copyUnique, copyPlain, copyCalls                                                     string
 	putCalls, insertCalls, sweepCalls, putJob, job, endJob                                          string
+	lockSpent, insertSpent, putSpent, copySpent, sweepSpent                                         string
 	get, byIndex, ordered, orderedFrom, scan, nextKeys, countKeys                                   string
 	openFence, closeFence, exclusiveFences                                                          string
 	repositoryByName, repositoryByScope, repositories, insertRepository, setEpoch, updateRepository string
@@ -164,6 +165,7 @@ func newStatements(schema string) statements {
 			s("SELECT scope, key, value, token FROM @plain_values WHERE false"),
 			s("SELECT scope, key, token, input, until FROM @calls WHERE false"),
 			s("SELECT id, state FROM @jobs WHERE false"),
+			s("SELECT scope, digest, until FROM @spent WHERE false"),
 			s(probeFences), s(probeRings), s(probeDataKeys), s(probeCodes),
 		},
 
@@ -201,6 +203,14 @@ func newStatements(schema string) statements {
 		putJob:     s("INSERT INTO @jobs (id, state) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET state = excluded.state"),
 		job:        s("SELECT state FROM @jobs WHERE id = $1"),
 		endJob:     s("DELETE FROM @jobs WHERE id = $1"),
+
+		lockSpent: s("SELECT p.scope, p.digest, p.until FROM unnest($1::bytea[], $2::bytea[]) AS w(scope, digest) " +
+			"JOIN @spent p ON p.scope = w.scope AND p.digest = w.digest ORDER BY p.scope, p.digest FOR UPDATE OF p"),
+		insertSpent: s("INSERT INTO @spent (scope, digest, until) SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[]) ON CONFLICT DO NOTHING"),
+		putSpent: s("UPDATE @spent p SET until = w.until FROM unnest($1::bytea[], $2::bytea[], $3::bigint[]) AS w(scope, digest, until) " +
+			"WHERE p.scope = w.scope AND p.digest = w.digest"),
+		copySpent:  s("COPY @spent (scope, digest, until) FROM STDIN BINARY"),
+		sweepSpent: s("DELETE FROM @spent WHERE (scope, digest) IN (SELECT scope, digest FROM @spent WHERE until <= $1 ORDER BY until LIMIT $2 FOR UPDATE SKIP LOCKED)"),
 
 		get: s("SELECT " + cardColumns + " FROM @cards WHERE scope = $1 AND token = ANY($2::text[])"),
 		byIndex: s("SELECT v.key, v.value, v.token " + fmt.Sprintf(fromOne, "unique_values", "unique_values") +

@@ -22,6 +22,7 @@ type stage struct {
 	open   map[envelope.KeyID]bool // fences that are there
 	cards  map[name]card           // as stored
 	calls  map[callName]call       // as stored, then as this call leaves them
+	spent  map[messageName]message // likewise
 	held   map[place][]string      // holders of index values, likewise; where a write is Unique
 	unique bool
 
@@ -165,7 +166,7 @@ func (s *stage) judge(out []store.Outcome) error {
 	return nil
 }
 
-// one judges a write: the first of Outdated, Replayed, Stale, CardExists,
+// one judges a write: the first of Outdated, Replayed, Spent, Stale, CardExists,
 // TokenTaken, Fenced that fits.
 func (s *stage) one(w *store.Write) store.Outcome {
 	r := &w.Row
@@ -176,6 +177,9 @@ func (s *stage) one(w *store.Write) store.Outcome {
 		if known, ok := s.recall(w); ok {
 			return store.Outcome{Result: store.Replayed, Token: known.token, Input: known.input}
 		}
+	}
+	if w.Spend != nil && s.isSpent(w) {
+		return store.Outcome{Result: store.Spent}
 	}
 	at, now := s.current(name{r.Scope, r.Token})
 	gone := r.Status == store.Deleted
@@ -201,6 +205,9 @@ func (s *stage) one(w *store.Write) store.Outcome {
 		s.calls[callName{r.Scope, w.Once.Key}] = call{
 			token: r.Token, input: w.Once.Input, until: w.Once.Until, there: known.there, changed: true,
 		}
+	}
+	if w.Spend != nil {
+		s.spend(w)
 	}
 	return store.Outcome{Result: store.Written}
 }
@@ -278,6 +285,7 @@ func (s *stage) read(ctx context.Context, t *txn) error {
 	s.cards = make(map[name]card, len(s.writes))
 	s.queueCards(b)
 	s.queueCalls(b)
+	s.queueLockSpent(b)
 	if s.unique {
 		s.held = map[place][]string{}
 		s.queueHolders(b)

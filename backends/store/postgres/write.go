@@ -26,7 +26,7 @@ type cards struct{ db *DB }
 // back, and the next one locks and reads before it writes.
 //
 // Where several outcomes fit one write it is the first of Outdated, Replayed,
-// Stale, CardExists, TokenTaken, Fenced.
+// Spent, Stale, CardExists, TokenTaken, Fenced.
 func (c cards) Write(ctx context.Context, writes []store.Write, job *store.Job) ([]store.Outcome, error) {
 	if err := c.db.ready(ctx); err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func independent(writes []store.Write) bool {
 	names := make([]name, len(writes))
 	unique := false
 	var places []place
-	var calls []place // of a scope and a call's key
+	var calls, spends []place // of a scope and a call's key, or a message's digest
 	for i := range writes {
 		w := &writes[i]
 		names[i] = name{w.Row.Scope, w.Row.Token}
@@ -102,6 +102,9 @@ func independent(writes []store.Write) bool {
 		if w.Once != nil {
 			calls = append(calls, place{w.Row.Scope, store.IndexValue{Value: w.Once.Key}})
 		}
+		if w.Spend != nil {
+			spends = append(spends, place{w.Row.Scope, store.IndexValue{Value: w.Spend.Digest}})
+		}
 	}
 	slices.SortFunc(names, name.compare)
 	if len(slices.Compact(names)) < len(writes) {
@@ -110,7 +113,7 @@ func independent(writes []store.Write) bool {
 	if !unique {
 		places = nil // they may repeat
 	}
-	for _, list := range [][]place{places, calls} {
+	for _, list := range [][]place{places, calls, spends} {
 		slices.SortFunc(list, func(a, b place) int { return a.compare(&b) })
 		for i := 1; i < len(list); i++ {
 			if list[i] == list[i-1] {
@@ -121,41 +124,8 @@ func independent(writes []store.Write) bool {
 	return true
 }
 
-// A write that remembers calls also forgets some that are out of date, so that
-// the table stays in proportion to what is remembered. Every sweepEach calls one
-// write takes that on, for twice as many. Margin is how long past its time, in
-// milliseconds, a call stays remembered: the clock that sweeps may be ahead of the
-// clock of the caller who asks again.
-const (
-	sweepEach   = 256
-	sweepMargin = 24 * 60 * 60 * 1000
-)
-
-// sweeping is what a write has to forget.
-type sweeping struct {
-	until int64 // Unix milliseconds
-	limit int   // 0: nothing
-}
-
-func (db *DB) sweep(writes []store.Write) sweeping {
-	n, now := int64(0), int64(0)
-	for i := range writes {
-		if once := writes[i].Once; once != nil {
-			n, now = n+1, once.Now
-		}
-	}
-	if n == 0 {
-		return sweeping{}
-	}
-	total := db.added.Add(n)
-	if total < sweepEach || !db.added.CompareAndSwap(total, 0) {
-		return sweeping{}
-	}
-	return sweeping{until: now - sweepMargin, limit: int(2 * total)}
-}
-
 // insert writes new tokens without reading anything first.
-func (s *stage) insert(ctx context.Context, t *txn, job *store.Job, old sweeping) error {
+func (s *stage) insert(ctx context.Context, t *txn, job *store.Job, old sweepings) error {
 	b := &batch{}
 	s.queueLocks(b)
 	for i := range s.writes {
@@ -169,6 +139,9 @@ func (s *stage) insert(ctx context.Context, t *txn, job *store.Job, old sweeping
 			s.calls[callName{w.Row.Scope, w.Once.Key}] = call{
 				token: w.Row.Token, input: w.Once.Input, until: w.Once.Until, changed: true,
 			}
+		}
+		if w.Spend != nil {
+			s.spend(w)
 		}
 	}
 	many, plain := len(s.writes) >= copyFrom, false

@@ -16,10 +16,10 @@ func noAliasIn(h *harness) {
 		want.Sealed = append(want.Sealed, s)
 	}
 	state, config := []byte("state"), []byte("config")
-	o := at(digest(), 1000)
+	o, m := at(digest(), 1000), message(digest(), 1000)
 	input := o.Input
-	key := o.Key
-	_, err := h.c.Write(h.Context(), []store.Write{{Row: r, Once: o}}, &store.Job{ID: store.JobID{1}, State: state})
+	key, again := o.Key, *m
+	_, err := h.c.Write(h.Context(), []store.Write{{Row: r, Once: o, Spend: m}}, &store.Job{ID: store.JobID{1}, State: state})
 	h.noError(err, "Write")
 	_, err = h.c.CreateRepository(h.Context(), store.Repository{Scope: h.scope, Name: "SHOP", Config: config})
 	h.noError(err, "CreateRepository")
@@ -29,13 +29,14 @@ func noAliasIn(h *harness) {
 	clear(r.Index)
 	clear(state)
 	clear(config)
-	*o = store.Once{}
+	*o, *m = store.Once{}, store.Spend{}
 
 	h.stored(want, 1)
 	h.holders(want.Index[0], "t")
 	h.keeps("state", "config")
 	h.write([]store.Write{{Row: h.plainRow("u"), Once: at(key, 1001)}},
 		store.Outcome{Result: store.Replayed, Token: "t", Input: input})
+	h.write([]store.Write{{Row: h.plainRow("u"), Spend: &again}}, spent)
 }
 
 // noAliasOut: what was handed out belongs to the caller.

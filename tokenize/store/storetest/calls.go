@@ -13,6 +13,7 @@ import (
 func calls(ctx context.Context, h *harness) map[string]error {
 	errs := map[string]error{}
 	_, errs["Write"] = h.c.Write(ctx, writes(h.row("new")), &store.Job{ID: store.JobID{1}})
+	_, errs["Spend"] = h.c.Spend(ctx, h.scope, []store.Spend{{Digest: [32]byte{1}, Until: 1}})
 	_, errs["Get"] = h.c.Get(ctx, h.scope, []string{"t"})
 	_, errs["ByIndex"] = h.c.ByIndex(ctx, h.scope, []store.IndexValue{{Key: h.index}})
 	for _, err := range h.c.Ordered(ctx, h.scope, "") {
@@ -33,7 +34,7 @@ func calls(ctx context.Context, h *harness) map[string]error {
 	return errs
 }
 
-const callCount = 14
+const callCount = 15
 
 // each expects every call to fail with an error.
 func each(t *testing.T, errs map[string]error, want error) {
@@ -57,6 +58,7 @@ func cancelled(h *harness) {
 	h.absent("new")
 	h.save(h.row("u")) // the fence is open still
 	h.noJob(store.JobID{1})
+	h.spendAlone([]store.Spend{{Digest: [32]byte{1}, Until: 1}}, false)
 	h.merchant("m", nil)
 
 	// One who goes in the middle of a scan is told so there.

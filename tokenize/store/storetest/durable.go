@@ -18,7 +18,8 @@ func RunDurable(t *testing.T, create func(t *testing.T) (reopen func() store.Car
 		a, b, gone := h.row("a"), h.row("b"), h.row("gone")
 		closed := envelope.NewKeyID()
 		o := at(digest(), 1000)
-		h.write([]store.Write{{Row: a, Once: o}, {Row: b, Unique: true}, {Row: gone}}, written, written, written)
+		m := message(digest(), 1000)
+		h.write([]store.Write{{Row: a, Once: o}, {Row: b, Unique: true}, {Row: gone, Spend: m}}, written, written, written)
 		b.Brand = "changed"
 		_, err := h.c.Write(t.Context(), []store.Write{{Row: next(b, 1)}, h.deleted("gone", 1)}, &store.Job{ID: store.JobID{1}, State: []byte("state")})
 		h.noError(err, "Write")
@@ -40,6 +41,8 @@ func RunDurable(t *testing.T, create func(t *testing.T) (reopen func() store.Car
 			h.keeps("state", "config")
 			h.merchant("m", &h.scope)
 			h.write([]store.Write{{Row: h.plainRow("x"), Once: at(o.Key, 1001)}}, replayed("a", o))
+			h.write([]store.Write{{Row: h.plainRow("x"), Spend: m}}, spent)
+			h.spendAlone([]store.Spend{*m}, true)
 			h.write(writes(h.plainRow("gone")), store.Outcome{Result: store.TokenTaken})
 			h.write(writes(h.under("x", closed)), fenced(closed))
 			taken := h.plainRow("x")

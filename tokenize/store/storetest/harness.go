@@ -114,7 +114,7 @@ func (h *harness) save(rows ...store.Row) {
 var written = store.Outcome{Result: store.Written}
 
 func show(list []store.Outcome) string {
-	names := []string{"invalid", "Written", "CardExists", "TokenTaken", "Replayed", "Stale", "Fenced", "Outdated"}
+	names := []string{"invalid", "Written", "CardExists", "TokenTaken", "Replayed", "Stale", "Fenced", "Outdated", "Spent"}
 	var s []string
 	for _, o := range list {
 		name := fmt.Sprint(o.Result)

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -13,9 +14,10 @@ import (
 // reference is the store's promise in the plainest words: a copy of everything
 // is changed, and kept or thrown away.
 type reference struct {
-	rows map[string]store.Row
-	once map[[32]byte]kept
-	open map[envelope.KeyID]bool
+	rows  map[string]store.Row
+	once  map[[32]byte]kept
+	spent map[[32]byte]int64
+	open  map[envelope.KeyID]bool
 }
 
 type kept struct {
@@ -25,7 +27,7 @@ type kept struct {
 }
 
 func (m *reference) clone() *reference {
-	c := &reference{rows: map[string]store.Row{}, once: map[[32]byte]kept{}, open: m.open}
+	c := &reference{rows: map[string]store.Row{}, once: map[[32]byte]kept{}, spent: maps.Clone(m.spent), open: m.open}
 	for k, v := range m.rows {
 		c.rows[k] = v
 	}
@@ -60,6 +62,9 @@ func (m *reference) one(w store.Write) store.Outcome {
 			return store.Outcome{Result: store.Replayed, Token: k.token, Input: k.input}
 		}
 	}
+	if w.Spend != nil && w.Spend.Now < m.spent[w.Spend.Digest] {
+		return spent
+	}
 	old, there := m.rows[r.Token]
 	if r.Version > 0 && (!there || old.Version != r.Version || old.Status == store.Deleted) {
 		return store.Outcome{Result: store.Stale}
@@ -92,6 +97,9 @@ func (m *reference) one(w store.Write) store.Outcome {
 	if w.Once != nil {
 		m.once[w.Once.Key] = kept{r.Token, w.Once.Input, w.Once.Until}
 	}
+	if w.Spend != nil {
+		m.spent[w.Spend.Digest] = w.Spend.Until
+	}
 	return written
 }
 
@@ -117,7 +125,8 @@ func (m *reference) holders(v store.IndexValue) (list []string) {
 // is fixed: a failure comes again.
 func model(h *harness) {
 	random := rand.New(rand.NewPCG(1, 2))
-	m := &reference{rows: map[string]store.Row{}, once: map[[32]byte]kept{}, open: map[envelope.KeyID]bool{h.key: true}}
+	m := &reference{rows: map[string]store.Row{}, once: map[[32]byte]kept{}, spent: map[[32]byte]int64{},
+		open: map[envelope.KeyID]bool{h.key: true}}
 	var values []store.IndexValue
 	for i := range 12 {
 		v := store.IndexValue{Key: h.index, Value: [32]byte{byte(i)}}
@@ -143,7 +152,7 @@ func model(h *harness) {
 			h.compare(m, values)
 		}
 	}
-	for r := store.Written; r <= store.Outdated; r++ {
+	for r := store.Written; r <= store.Spent; r++ {
 		if seen[r] < 10 {
 			h.Fatalf("only %d outcomes of kind %d: the test has lost its teeth", seen[r], r)
 		}
@@ -183,6 +192,10 @@ func (h *harness) randomWrite(random *rand.Rand, m *reference, values []store.In
 	if random.IntN(3) == 0 {
 		now := random.Int64N(1000)
 		w.Once = &store.Once{Key: [32]byte{byte(random.IntN(60))}, Input: digest(), Now: now, Until: now + random.Int64N(300)}
+	}
+	if random.IntN(4) == 0 {
+		now := 1 + random.Int64N(1000)
+		w.Spend = &store.Spend{Digest: [32]byte{byte(random.IntN(60))}, Now: now, Until: now + random.Int64N(300)}
 	}
 	return w
 }

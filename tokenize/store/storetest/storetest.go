@@ -10,7 +10,7 @@
 // other's place:
 //
 //   - Where several outcomes fit one write, it is the first of Outdated, Replayed,
-//     Stale, CardExists, TokenTaken, Fenced.
+//     Spent, Stale, CardExists, TokenTaken, Fenced.
 //   - A write that no outcome speaks of (no token, one longer than 255 bytes, a
 //     sealed value that is no record in stored mode) is an error.
 //   - Of several tokens that hold an index value, CardExists names the one that
@@ -66,6 +66,15 @@ func Run(t *testing.T, open func(t *testing.T) store.Cards) {
 		{"OnceNotKeptOnRefusal", onceNotKeptOnRefusal},
 		{"OncePerScope", oncePerScope},
 		{"OnceOnUpdate", onceOnUpdate},
+		{"Spend", spend},
+		{"SpendExpires", spendExpires},
+		{"SpendInBatch", spendInBatch},
+		{"SpendNotKeptOnRefusal", spendNotKeptOnRefusal},
+		{"SpendPerScope", spendPerScope},
+		{"SpendOnUpdate", spendOnUpdate},
+		{"SpendInBigBatch", spendInBigBatch},
+		{"SpendFromMany", spendFromMany},
+		{"SpendAlone", spendAlone},
 		{"FenceMissing", fenceMissing},
 		{"FenceClosed", fenceClosed},
 		{"FenceClosedStays", fenceClosedStays},

@@ -58,6 +58,34 @@ func TestUp(t *testing.T) {
 	}
 }
 
+// What the first version stored is there after the migrations behind it.
+func TestUpFromFirst(t *testing.T) {
+	url := pgtest.New(t)
+	_, err := migrate.Up(t.Context(), config(t, url), "")
+	require.NoError(t, err)
+	scope := store.ScopeID{1}
+	write := func(token string, m *store.Spend) store.Result {
+		db, err := postgres.Open(t.Context(), pgtest.Pool(t, url), nil)
+		require.NoError(t, err)
+		out, err := db.Cards().Write(t.Context(), []store.Write{{Row: store.Row{Scope: scope, Token: token, Status: store.Active}, Spend: m}}, nil)
+		require.NoError(t, err)
+		return out[0].Result
+	}
+	require.Equal(t, store.Written, write("a", nil))
+	pgtest.Exec(t, url, "DROP TABLE cardseal.spent, cardseal.capture_keys, cardseal.codes", // as it was at version 1
+		"DELETE FROM cardseal."+postgres.VersionTable+" WHERE version_id > 1")
+	err = opening(t, url, "")
+	require.ErrorIs(t, err, postgres.ErrSchema)
+	require.ErrorContains(t, err, fmt.Sprintf("at version 1, this version needs %d", postgres.SchemaVersion))
+	pgtest.Exec(t, url, migrate.Roles()) // grants nothing yet
+	done, err := migrate.Up(t.Context(), config(t, url), "")
+	require.NoError(t, err)
+	require.Len(t, done, postgres.SchemaVersion-1)
+	require.Equal(t, store.TokenTaken, write("a", nil))
+	require.Equal(t, store.Written, write("b", &store.Spend{Until: 1}))
+	require.Equal(t, store.Spent, write("c", &store.Spend{Until: 1}))
+}
+
 func TestUpAtOnce(t *testing.T) {
 	url := pgtest.New(t)
 	c := config(t, url)

@@ -26,8 +26,8 @@ GRANT USAGE ON SCHEMA cardseal TO cardseal_service, cardseal_auditor;
 
 DO $$
 BEGIN
-	IF to_regclass('cardseal.cards') IS NULL THEN
-		RETURN; -- not migrated yet
+	IF to_regclass('cardseal.codes') IS NULL THEN
+		RETURN; -- not migrated to this version yet
 	END IF;
 	REVOKE ALL ON ALL TABLES IN SCHEMA cardseal FROM cardseal_service, cardseal_auditor;
 
@@ -35,14 +35,15 @@ BEGIN
 	-- keys nor fences: none of them may ever be forgotten.
 	GRANT SELECT ON cardseal.cardseal_migrations TO cardseal_service;
 	GRANT SELECT, INSERT, UPDATE ON cardseal.cards, cardseal.scopes, cardseal.repositories,
-		cardseal.merchants, cardseal.fences, cardseal.rings, cardseal.data_keys TO cardseal_service;
+		cardseal.merchants, cardseal.fences, cardseal.rings, cardseal.data_keys, cardseal.capture_keys TO cardseal_service;
 	GRANT SELECT, INSERT, DELETE ON cardseal.unique_values, cardseal.plain_values TO cardseal_service;
-	GRANT SELECT, INSERT, UPDATE, DELETE ON cardseal.calls, cardseal.jobs, cardseal.codes TO cardseal_service;
+	GRANT SELECT, INSERT, UPDATE, DELETE ON cardseal.calls, cardseal.jobs, cardseal.codes, cardseal.spent TO cardseal_service;
 
 	GRANT SELECT ON cardseal.cardseal_migrations, cardseal.scopes, cardseal.merchants, cardseal.fences,
 		cardseal.rings TO cardseal_auditor;
 	GRANT SELECT (name, scope, version) ON cardseal.repositories TO cardseal_auditor;
 	GRANT SELECT (id, environment, purpose, scope, state, created, changed, keks) ON cardseal.data_keys TO cardseal_auditor;
+	GRANT SELECT (scope, alias, id, created, retires, data_key) ON cardseal.capture_keys TO cardseal_auditor;
 	GRANT SELECT (scope, token, version, status, bin, last_four, pan_length, network, brand, local_brand,
 		funding, expiry, invalid, verified, created, updated, updated_by, last_used, expires, sealed_keys)
 		ON cardseal.cards TO cardseal_auditor;
