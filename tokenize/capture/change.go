@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cardseal/cardseal/crypto/envelope"
+	"github.com/cardseal/cardseal/tokenize/store"
 )
 
 // maxConflicts is how often Retire begins anew because another process changed
@@ -29,7 +30,7 @@ func (r *Keyring) Retire(ctx context.Context, alias string, id KeyID, at time.Ti
 		}
 		row.Retires = at
 		// Sealed anew, since the time is bound.
-		if err = r.put(ctx, row, k, row.Sealed); !errors.Is(err, ErrChanged) {
+		if err = r.put(ctx, row, k, row.Sealed); !errors.Is(err, store.ErrConflict) {
 			return err
 		}
 	}
@@ -59,7 +60,7 @@ func (r *Keyring) Reseal(ctx context.Context) (int, error) {
 			return n, err
 		}
 		switch err := r.put(ctx, row, k, row.Sealed); {
-		case errors.Is(err, ErrChanged): // whoever changed it sealed it anew
+		case errors.Is(err, store.ErrConflict): // whoever changed it sealed it anew
 		case err != nil:
 			return n, err
 		default:

@@ -33,8 +33,9 @@
 // # Once
 //
 // What [Keyring.Open] returns is not yet known to be new. Its [Replay] must be
-// inserted where the card is saved, in the same transaction, or beforehand with
-// [Keyring.OpenOnce], which spends the message whether or not a save follows.
+// inserted where the card is saved, in the same transaction, as tokenize does, or
+// beforehand with [Keyring.OpenOnce], which spends the message whether or not a save
+// follows.
 //
 // # When not to use it
 //

@@ -15,11 +15,8 @@ var (
 	ErrReplayed = fmt.Errorf("%w: it was sent before", ErrOpen)
 )
 
-// ErrNoKey is what a [KeyStore] answers for a key it does not have.
+// ErrNoKey is that the scope has no such key.
 var ErrNoKey = errors.New("capture: no such key")
-
-// ErrChanged is what a [KeyStore] answers where another process was first.
-var ErrChanged = errors.New("capture: the key was changed meanwhile")
 
 // ErrReplaysFull is that a [MemoryReplays] holds as many messages as it may. The
 // message can be sent again later.

@@ -13,10 +13,12 @@ import (
 
 	"github.com/cardseal/cardseal/backends/store/memory"
 	cryptocapture "github.com/cardseal/cardseal/crypto/capture"
+	"github.com/cardseal/cardseal/crypto/envelope"
 	"github.com/cardseal/cardseal/internal/pad"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/keys/keystest"
 	"github.com/cardseal/cardseal/tokenize/capture"
+	"github.com/cardseal/cardseal/tokenize/store"
 )
 
 // A card that gateways publish for tests.
@@ -57,6 +59,7 @@ type hooked struct {
 	answer *capture.Key // in place of every key asked for
 	onPut  func()       // before the next write
 	stale  bool         // every write comes too late
+	fenced envelope.KeyID
 }
 
 func (h *hooked) Put(ctx context.Context, k capture.Key, was []byte) error {
@@ -65,7 +68,10 @@ func (h *hooked) Put(ctx context.Context, k capture.Key, was []byte) error {
 		f()
 	}
 	if h.stale {
-		return capture.ErrChanged
+		return store.ErrConflict
+	}
+	if id, ok := envelope.StoredKeyID(k.Sealed); ok && id == h.fenced {
+		return store.ErrFenced
 	}
 	return h.MemoryKeys.Put(ctx, k, was)
 }

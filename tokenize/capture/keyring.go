@@ -11,6 +11,7 @@ import (
 	cryptocapture "github.com/cardseal/cardseal/crypto/capture"
 	"github.com/cardseal/cardseal/crypto/envelope"
 	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize/store"
 )
 
 // Suite is what a key encrypts with.
@@ -103,17 +104,24 @@ func additional(row *Key) *envelope.Additional {
 	}
 }
 
-// put seals a key and stores it in place of what was sealed before.
+// put seals a key and stores it in place of what was sealed before; once more where
+// the data key was closed for writing, which is one that was rotated meanwhile.
 func (r *Keyring) put(ctx context.Context, row Key, k *openKey, was []byte) error {
 	plain, err := k.private.Append(append([]byte{sealedVersion}, k.digest[:]...))
 	if err != nil {
 		return err
 	}
 	defer clear(plain)
-	if row.Sealed, err = r.sealer.Seal(ctx, nil, plain, additional(&row)); err != nil {
-		return err
+	for range 2 {
+		if row.Sealed, err = r.sealer.Seal(ctx, nil, plain, additional(&row)); err != nil {
+			return err
+		}
+		if err = r.store.Put(ctx, row, was); !errors.Is(err, store.ErrFenced) {
+			break
+		}
+		r.sealer.Refresh()
 	}
-	if err := r.store.Put(ctx, row, was); err != nil {
+	if err != nil {
 		return fmt.Errorf("capture: key store: %w", err)
 	}
 	return nil
@@ -122,7 +130,7 @@ func (r *Keyring) put(ctx context.Context, row Key, k *openKey, was []byte) erro
 // get reads a key and unseals it.
 func (r *Keyring) get(ctx context.Context, alias string, id KeyID) (Key, *openKey, error) {
 	row, err := r.store.Get(ctx, r.scope, alias, id)
-	if errors.Is(err, ErrNoKey) {
+	if errors.Is(err, store.ErrNotFound) {
 		return Key{}, nil, ErrNoKey
 	}
 	if err != nil {

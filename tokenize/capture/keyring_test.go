@@ -12,6 +12,7 @@ import (
 	"github.com/cardseal/cardseal/crypto/envelope"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize/capture"
+	"github.com/cardseal/cardseal/tokenize/store"
 )
 
 func TestNewRefuses(t *testing.T) {
@@ -148,6 +149,27 @@ func TestReseal(t *testing.T) {
 	})
 }
 
+// A key that another process rotated away and closed for writing is not sealed under.
+func TestFenced(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		r, other := w.keyring("test", "scope"), w.manager("test")
+		generate(t, r, "web", capture.HPKEP256)
+		old, err := other.Records(t.Context(), keys.Capture)
+		require.NoError(t, err)
+		w.keys.fenced = old[0].ID
+		_, err = r.Generate(t.Context(), "web", capture.HPKEP256, time.Hour)
+		require.ErrorIs(t, err, store.ErrFenced, "the active key is closed")
+		_, err = other.Rotate(t.Context(), keys.Capture)
+		require.NoError(t, err)
+		p := generate(t, r, "web", capture.HPKEP256)
+		_, err = r.Open(t.Context(), "web", encrypt(t, p, captured(0)))
+		require.NoError(t, err)
+		n, err := w.keys.CountByKey(t.Context(), old[0].ID)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, n)
+	})
+}
+
 // Of several who retire a key at once, the earliest time holds.
 func TestRetireAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
@@ -165,7 +187,7 @@ func TestRetireAtOnce(t *testing.T) {
 		id, err = cryptocapture.ParseKeyID(p.KeyID)
 		require.NoError(t, err)
 		w.keys.stale = true
-		require.ErrorIs(t, r.Retire(t.Context(), "web", id, time.Time{}), capture.ErrChanged)
+		require.ErrorIs(t, r.Retire(t.Context(), "web", id, time.Time{}), store.ErrConflict)
 	})
 }
 

@@ -2,10 +2,12 @@ package capture
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
 	cryptocapture "github.com/cardseal/cardseal/crypto/capture"
+	"github.com/cardseal/cardseal/tokenize/store"
 )
 
 // Replay is what must be remembered of a message, so that it is taken once. The
@@ -22,6 +24,35 @@ type ReplayStore interface {
 	// is remembered already. Of any number of calls with one digest, made at once, one
 	// succeeds.
 	Insert(ctx context.Context, r Replay) error
+}
+
+// StoredReplays remembers the messages of one scope in a card store, where the saves
+// of a repository with that scope ID remember theirs. For how long a card store
+// does, the clocks of its users say, which must be right within [Skew].
+func StoredReplays(cards store.Cards, scope store.ScopeID) ReplayStore {
+	return storedReplays{cards, scope}
+}
+
+type storedReplays struct {
+	cards store.Cards
+	scope store.ScopeID
+}
+
+func (s storedReplays) Insert(ctx context.Context, r Replay) error {
+	before, err := s.cards.Spend(ctx, s.scope, []store.Spend{r.Spend(time.Now())})
+	if err != nil {
+		return fmt.Errorf("capture: replays: %w", err)
+	}
+	if before[0] {
+		return ErrReplayed
+	}
+	return nil
+}
+
+// Spend is what a [store.Write] inserts for the message at a time.
+func (r *Replay) Spend(now time.Time) store.Spend {
+	// A millisecond more, since fractions of one are cut off.
+	return store.Spend{Digest: r.Digest, Now: now.UnixMilli(), Until: r.Until.UnixMilli() + 1}
 }
 
 // MemoryReplays remembers messages in memory: for one process, and until it

@@ -7,13 +7,33 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cardseal/cardseal/backends/store/memory"
 	"github.com/cardseal/cardseal/tokenize/capture"
 	"github.com/cardseal/cardseal/tokenize/capture/capturetest"
+	"github.com/cardseal/cardseal/tokenize/store"
 )
 
 func TestMemory(t *testing.T) {
 	capturetest.RunKeys(t, func(*testing.T) capture.KeyStore { return new(capture.MemoryKeys) })
 	capturetest.RunReplays(t, func(*testing.T) capture.ReplayStore { return capture.NewMemoryReplays(0) })
+	capturetest.RunReplays(t, func(*testing.T) capture.ReplayStore {
+		return capture.StoredReplays(memory.New().Cards(), store.ScopeID{1})
+	})
+}
+
+// In a card store a message is remembered to its end, and scopes apart.
+func TestStoredReplaysEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cards := memory.New().Cards()
+		s := capture.StoredReplays(cards, store.ScopeID{1})
+		r := capture.Replay{Until: time.Now().Add(time.Minute)}
+		require.NoError(t, s.Insert(t.Context(), r))
+		require.NoError(t, capture.StoredReplays(cards, store.ScopeID{2}).Insert(t.Context(), r))
+		time.Sleep(time.Minute)
+		require.Equal(t, capture.ErrReplayed, s.Insert(t.Context(), r))
+		time.Sleep(time.Millisecond)
+		require.NoError(t, s.Insert(t.Context(), r))
+	})
 }
 
 // What is past is forgotten and makes room; what is not is never forgotten.

@@ -4,37 +4,20 @@ import (
 	"bytes"
 	"context"
 	"sync"
-	"time"
 
 	cryptocapture "github.com/cardseal/cardseal/crypto/capture"
+	"github.com/cardseal/cardseal/crypto/envelope"
+	"github.com/cardseal/cardseal/tokenize/store"
 )
 
 // KeyID names a key pair.
 type KeyID = cryptocapture.KeyID
 
-// Key is a key pair as a store keeps it. Nothing in it is secret in clear.
-type Key struct {
-	Scope   string
-	Alias   string
-	ID      KeyID
-	Created time.Time // whole seconds
-	Retires time.Time // whole seconds; nothing opens from then on
-	Sealed  []byte    // the private key
-}
+// Key is a key pair as a store keeps it.
+type Key = store.CaptureKey
 
-// KeyStore is where capture keys live. capturetest holds what every store must
-// do.
-type KeyStore interface {
-	// Put stores a key in place of the one with the same scope, alias and ID whose
-	// Sealed is was, or where was is nil, as a key that is not there yet. Otherwise
-	// it is ErrChanged, decided at once with the write. It does not keep k.Sealed.
-	Put(ctx context.Context, k Key, was []byte) error
-	// Get returns a key, or ErrNoKey.
-	Get(ctx context.Context, scope, alias string, id KeyID) (Key, error)
-	// List returns the keys of an alias, or of all aliases of the scope where alias
-	// is empty, retired ones included, in any order.
-	List(ctx context.Context, scope, alias string) ([]Key, error)
-}
+// KeyStore is where capture keys live. backends/store has those that last.
+type KeyStore = store.CaptureKeys
 
 // MemoryKeys is a key store in memory, for tests and for keys that need not
 // outlive the process. The zero value is an empty store.
@@ -48,9 +31,12 @@ type keyName struct {
 	id           KeyID
 }
 
-// Put stores a key, or returns [ErrChanged].
+// Put stores a key, or returns [store.ErrConflict].
 func (s *MemoryKeys) Put(ctx context.Context, k Key, was []byte) error {
 	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := store.CheckCaptureKey(&k); err != nil {
 		return err
 	}
 	k.Sealed = bytes.Clone(k.Sealed)
@@ -58,7 +44,7 @@ func (s *MemoryKeys) Put(ctx context.Context, k Key, was []byte) error {
 	defer s.mu.Unlock()
 	name := keyName{k.Scope, k.Alias, k.ID}
 	if old, ok := s.keys[name]; ok != (was != nil) || !bytes.Equal(old.Sealed, was) {
-		return ErrChanged
+		return store.ErrConflict
 	}
 	if s.keys == nil {
 		s.keys = map[keyName]Key{}
@@ -67,7 +53,7 @@ func (s *MemoryKeys) Put(ctx context.Context, k Key, was []byte) error {
 	return nil
 }
 
-// Get returns a key, or [ErrNoKey].
+// Get returns a key, or [store.ErrNotFound].
 func (s *MemoryKeys) Get(ctx context.Context, scope, alias string, id KeyID) (Key, error) {
 	if err := ctx.Err(); err != nil {
 		return Key{}, err
@@ -76,7 +62,7 @@ func (s *MemoryKeys) Get(ctx context.Context, scope, alias string, id KeyID) (Ke
 	defer s.mu.Unlock()
 	k, ok := s.keys[keyName{scope, alias, id}]
 	if !ok {
-		return Key{}, ErrNoKey
+		return Key{}, store.ErrNotFound
 	}
 	k.Sealed = bytes.Clone(k.Sealed)
 	return k, nil
@@ -97,4 +83,19 @@ func (s *MemoryKeys) List(ctx context.Context, scope, alias string) ([]Key, erro
 		}
 	}
 	return all, nil
+}
+
+// CountByKey counts the keys that are sealed under a data key.
+func (s *MemoryKeys) CountByKey(ctx context.Context, key envelope.KeyID) (n uint64, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.keys {
+		if id, ok := envelope.StoredKeyID(k.Sealed); ok && id == key {
+			n++
+		}
+	}
+	return n, nil
 }

@@ -35,8 +35,8 @@ var (
 	ErrOutcomeUnknown = errors.New("store: outcome of the write is unknown")
 	// ErrConflict: another caller changed it first.
 	ErrConflict = errors.New("store: changed by another caller")
-	// ErrFenced: a data key that an update needs, or a code was sealed under, has no open
-	// fence.
+	// ErrFenced: a data key that an update needs, or a code or capture key was sealed
+	// under, has no open fence.
 	ErrFenced = errors.New("store: the fence of a data key is not open")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("store: closed")

@@ -93,10 +93,13 @@ func (db *DB) Cards() store.Cards { return cards{db} }
 // through is a transaction of its own, with its fsync.
 func (db *DB) Codes() store.Codes { return codes{db} }
 
+// CaptureKeys is where private capture keys are kept, behind the card store's fences.
+func (db *DB) CaptureKeys() store.CaptureKeys { return captureKeys{db} }
+
 // Close waits for calls that are under way and gives the file free. Later calls
-// fail: of the card store and the store of codes with [store.ErrClosed], of the
-// key store with an error that is [store.ErrClosed] and [keys.ErrClosed]. It may
-// be called more than once.
+// fail: of the key store with an error that is [store.ErrClosed] and
+// [keys.ErrClosed], of the others with [store.ErrClosed]. It may be called more than
+// once.
 func (db *DB) Close() error {
 	if db.closed.Swap(true) {
 		return nil

@@ -2,12 +2,15 @@ package bolt_test
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"testing"
 
 	"github.com/cardseal/cardseal/backends/store/bolt"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/keys/keystest"
+	"github.com/cardseal/cardseal/tokenize/capture"
+	"github.com/cardseal/cardseal/tokenize/capture/capturetest"
 	"github.com/cardseal/cardseal/tokenize/store"
 	"github.com/cardseal/cardseal/tokenize/store/storetest"
 )
@@ -55,6 +58,21 @@ func TestCards(t *testing.T)      { storetest.Run(t, openCards) }
 func TestCardsBytes(t *testing.T) { storetest.RunBytes(t, openCards) }
 func TestKeys(t *testing.T)       { keystest.RunStore(t, openKeys) }
 
+func TestCaptureKeys(t *testing.T) {
+	capturetest.RunKeys(t, func(t *testing.T) capture.KeyStore { return newFile(t).open().CaptureKeys() })
+	capturetest.RunFenced(t, func(t *testing.T) (capture.KeyStore, store.Cards) {
+		db := newFile(t).open()
+		return db.CaptureKeys(), db.Cards()
+	})
+	capturetest.RunReplays(t, func(t *testing.T) capture.ReplayStore {
+		return capture.StoredReplays(newFile(t).open().Cards(), store.ScopeID{1})
+	})
+	capturetest.RunKeysDurable(t, func(t *testing.T) func() capture.KeyStore {
+		f := newFile(t)
+		return func() capture.KeyStore { return f.open().CaptureKeys() }
+	})
+}
+
 func TestCardsDurable(t *testing.T) {
 	storetest.RunDurable(t, func(t *testing.T) func() store.Cards {
 		f := newFile(t)
@@ -78,5 +96,8 @@ func TestClosed(t *testing.T) {
 	}
 	storetest.RunClosed(t, db.Cards())
 	storetest.RunCodesClosed(t, db.Codes())
+	if _, err := db.CaptureKeys().List(t.Context(), "scope", ""); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("List of a closed store: %v", err)
+	}
 	keystest.RunStoreClosed(t, db.Keys())
 }

@@ -91,6 +91,17 @@ func FuzzSpent(f *testing.F) {
 	})
 }
 
+func FuzzCaptureKey(f *testing.F) {
+	f.Add(appendCaptureKey(nil, &store.CaptureKey{Created: time.Unix(1, 0), Retires: time.Unix(1<<40, 0), Sealed: []byte("sealed")}))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		var k store.CaptureKey
+		err := decodeCaptureKey(&k, value)
+		if err == nil && !bytes.Equal(appendCaptureKey(nil, &k), value) {
+			t.Fatal("a capture key has two encodings")
+		}
+	})
+}
+
 func FuzzKeys(f *testing.F) {
 	id := keys.RingID{Environment: "e", Purpose: keys.PAN, Scope: "s"}
 	f.Add(appendRecord(nil, &keys.Record{Ring: id, State: keys.Active, Created: time.Unix(1, 0), Wrapped: []keys.Wrapping{{KEK: "k", Bytes: []byte{1}}}}))

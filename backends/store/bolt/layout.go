@@ -27,7 +27,8 @@ var (
 	bucketCodeExpiry = []byte("codeexpiry") // time (8, its sign turned) ‖ key of a code that expires → nothing
 
 	// Made with the first entry: files of earlier versions lack them.
-	bucketSpent = []byte("spent") // scope ‖ digest → until
+	bucketSpent       = []byte("spent")        // scope ‖ digest → until
+	bucketCaptureKeys = []byte("capture keys") // scope, alias (texts) ‖ key ID → times, sealed private key
 )
 
 var allBuckets = [][]byte{

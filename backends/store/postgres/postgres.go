@@ -72,7 +72,11 @@ func (db *DB) Cards() store.Cards { return cards{db} }
 // durable, and shares the fences of the card store.
 func (db *DB) Codes() store.Codes { return codes{db} }
 
-// Close makes later calls fail: of the card store and the store of codes with [store.ErrClosed], of
+// CaptureKeys is where private capture keys are kept, behind the card store's fences.
+func (db *DB) CaptureKeys() store.CaptureKeys { return captureKeys{db} }
+
+// Close makes later calls fail: of the stores of cards, codes and capture keys with
+// [store.ErrClosed], of
 // the key store with an error that is [store.ErrClosed] and [keys.ErrClosed]. It
 // leaves the pool open and may be called more than once.
 func (db *DB) Close() error {

@@ -15,6 +15,8 @@ import (
 	"github.com/cardseal/cardseal/internal/pgtest"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/keys/keystest"
+	"github.com/cardseal/cardseal/tokenize/capture"
+	"github.com/cardseal/cardseal/tokenize/capture/capturetest"
 	"github.com/cardseal/cardseal/tokenize/store"
 	"github.com/cardseal/cardseal/tokenize/store/storetest"
 )
@@ -80,6 +82,21 @@ func TestKeys(t *testing.T) {
 	keystest.RunStore(t, func(t *testing.T) keys.Store { return open(t, migrated.New(t), asService).Keys() })
 }
 
+func TestCaptureKeys(t *testing.T) {
+	capturetest.RunKeys(t, func(t *testing.T) capture.KeyStore { return open(t, migrated.New(t), asService).CaptureKeys() })
+	capturetest.RunFenced(t, func(t *testing.T) (capture.KeyStore, store.Cards) {
+		db := open(t, migrated.New(t), asService)
+		return db.CaptureKeys(), db.Cards()
+	})
+	capturetest.RunReplays(t, func(t *testing.T) capture.ReplayStore {
+		return capture.StoredReplays(open(t, migrated.New(t), asService).Cards(), store.ScopeID{1})
+	})
+	capturetest.RunKeysDurable(t, func(t *testing.T) func() capture.KeyStore {
+		url := migrated.New(t)
+		return func() capture.KeyStore { return open(t, url).CaptureKeys() }
+	})
+}
+
 func TestDurable(t *testing.T) {
 	storetest.RunDurable(t, func(t *testing.T) func() store.Cards {
 		url := migrated.New(t)
@@ -100,6 +117,8 @@ func TestClosed(t *testing.T) {
 	require.NoError(t, db.Close())
 	storetest.RunClosed(t, db.Cards())
 	storetest.RunCodesClosed(t, db.Codes())
+	_, err := db.CaptureKeys().List(t.Context(), "scope", "")
+	require.ErrorIs(t, err, store.ErrClosed)
 	keystest.RunStoreClosed(t, db.Keys())
 	require.NoError(t, db.Close())
 }

@@ -126,6 +126,7 @@ type statements struct {
 	repositoryByName, repositoryByScope, repositories, insertRepository, setEpoch, updateRepository string
 	putEpoch, exclusiveScopes, assignMerchant, merchantScope                                        string
 	dataKey, ring, insertRing, raiseRing, putDataKeys                                               string
+	captureKey, captureKeys, countCaptureKeys, insertCaptureKey, updateCaptureKey, lockFence        string
 }
 
 // ephemeral has the tables of an ephemeral database looked for in place of all.
@@ -154,6 +155,7 @@ func newStatements(schema string) statements {
 		"JOIN @%s v ON v.scope = $1 AND v.key = w.key AND v.value = w.value WHERE EXISTS (SELECT FROM @%s WHERE scope = $1)"
 	const repository = "SELECT r.scope, r.name, r.config, r.state, s.epoch, r.version FROM @repositories r " +
 		"JOIN @scopes s ON s.scope = r.scope "
+	const captureKey = "scope, alias, id, created, retires, sealed"
 	return statements{
 		schemaVersion: s(schemaVersion + VersionTable),
 		probes: []string{
@@ -167,6 +169,7 @@ func newStatements(schema string) statements {
 			s("SELECT id, state FROM @jobs WHERE false"),
 			s("SELECT scope, digest, until FROM @spent WHERE false"),
 			s(probeFences), s(probeRings), s(probeDataKeys), s(probeCodes),
+			s("SELECT " + captureKey + ", data_key FROM @capture_keys WHERE false"),
 		},
 
 		lockScopes: s("SELECT scope, epoch FROM @scopes WHERE scope = ANY($1::bytea[]) ORDER BY scope FOR SHARE"),
@@ -235,6 +238,14 @@ func newStatements(schema string) statements {
 		exclusiveScopes:   s("LOCK TABLE @scopes IN EXCLUSIVE MODE"),
 		assignMerchant:    s("INSERT INTO @merchants (merchant, scope) VALUES ($1, $2) ON CONFLICT (merchant) DO UPDATE SET scope = excluded.scope"),
 		merchantScope:     s("SELECT scope FROM @merchants WHERE merchant = $1"),
+
+		captureKey:       s("SELECT " + captureKey + " FROM @capture_keys WHERE scope = $1 AND alias = $2 AND id = $3"),
+		captureKeys:      s("SELECT " + captureKey + " FROM @capture_keys WHERE scope = $1 AND ($2 = '' OR alias = $2)"),
+		countCaptureKeys: s("SELECT count(*) FROM @capture_keys WHERE data_key = $1"),
+		insertCaptureKey: s("INSERT INTO @capture_keys (scope, alias, id, created, retires, data_key, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING"),
+		updateCaptureKey: s("UPDATE @capture_keys SET created = $4, retires = $5, data_key = $6, sealed = $7 " +
+			"WHERE scope = $1 AND alias = $2 AND id = $3 AND sealed = $8"),
+		lockFence: s("SELECT open FROM @fences WHERE key = $1 FOR SHARE"),
 
 		dataKey: s("SELECT " + dataKeyColumns + " FROM @data_keys k WHERE k.id = $1"),
 		ring: s("SELECT r.version, " + dataKeyColumns + " FROM @rings r LEFT JOIN @data_keys k ON k.environment = r.environment AND k.purpose = r.purpose AND k.scope = r.scope " +

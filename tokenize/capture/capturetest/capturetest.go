@@ -1,6 +1,7 @@
 // Package capturetest is the conformance suite of stores of capture keys
-// ([RunKeys]) and of memories of messages ([RunReplays]). A store's own tests call
-// it.
+// ([RunKeys]; [RunFenced] for those beside a card store, [RunKeysDurable] for those
+// that outlive their process) and of memories of messages ([RunReplays]). A store's
+// own tests call it.
 //
 // When not to use it: outside tests. It imports package testing.
 package capturetest
@@ -16,18 +17,27 @@ import (
 	"time"
 
 	cryptocapture "github.com/cardseal/cardseal/crypto/capture"
+	"github.com/cardseal/cardseal/crypto/envelope"
 	"github.com/cardseal/cardseal/tokenize/capture"
+	"github.com/cardseal/cardseal/tokenize/store"
 )
+
+var now = time.Date(2026, 11, 24, 20, 0, 0, 0, time.UTC)
+
+func key(scope, alias string, sealed string) capture.Key {
+	return capture.Key{
+		Scope: scope, Alias: alias, ID: cryptocapture.NewKeyID(),
+		Created: now, Retires: now.Add(time.Hour), Sealed: []byte(sealed),
+	}
+}
+
+// record stands for a record in stored mode: its header, and no more that matters.
+func record(id envelope.KeyID) string {
+	return "\x01\x01" + string(id[:]) + strings.Repeat("r", 100)
+}
 
 // RunKeys tries a key store; each call of open gives an empty one.
 func RunKeys(t *testing.T, open func(t *testing.T) capture.KeyStore) {
-	now := time.Date(2026, 11, 24, 20, 0, 0, 0, time.UTC)
-	key := func(scope, alias string, sealed string) capture.Key {
-		return capture.Key{
-			Scope: scope, Alias: alias, ID: cryptocapture.NewKeyID(),
-			Created: now, Retires: now.Add(time.Hour), Sealed: []byte(sealed),
-		}
-	}
 	t.Run("Get", func(t *testing.T) {
 		s := open(t)
 		k := key("scope", "alias", "sealed\x00\xff")
@@ -47,19 +57,19 @@ func RunKeys(t *testing.T, open func(t *testing.T) capture.KeyStore) {
 			{Scope: "scope", Alias: "alias", ID: cryptocapture.NewKeyID()}, {Scope: "scopea", Alias: "lias", ID: k.ID}, {Scope: "", Alias: "alias", ID: k.ID},
 		} {
 			_, err := s.Get(t.Context(), other.Scope, other.Alias, other.ID)
-			mustBe(t, err, capture.ErrNoKey)
+			mustBe(t, err, store.ErrNotFound)
 		}
 	})
 	t.Run("Put replaces", func(t *testing.T) {
 		s := open(t)
 		k := key("scope", "alias", "one")
-		mustBe(t, s.Put(t.Context(), k, []byte("one")), capture.ErrChanged)
+		mustBe(t, s.Put(t.Context(), k, []byte("one")), store.ErrConflict)
 		must(t, s.Put(t.Context(), k, nil))
-		mustBe(t, s.Put(t.Context(), k, nil), capture.ErrChanged)
+		mustBe(t, s.Put(t.Context(), k, nil), store.ErrConflict)
 		next := k
 		next.Sealed, next.Retires = []byte(strings.Repeat("two", 1000)), now.Add(time.Minute)
 		for _, was := range []string{"", "ones", "on", "two"} {
-			mustBe(t, s.Put(t.Context(), next, []byte(was)), capture.ErrChanged)
+			mustBe(t, s.Put(t.Context(), next, []byte(was)), store.ErrConflict)
 		}
 		got, err := s.Get(t.Context(), "scope", "alias", k.ID)
 		must(t, err)
@@ -85,7 +95,7 @@ func RunKeys(t *testing.T, open func(t *testing.T) capture.KeyStore) {
 				switch err := s.Put(t.Context(), next, k.Sealed); {
 				case err == nil:
 					done.Add(1)
-				case errors.Is(err, capture.ErrChanged):
+				case errors.Is(err, store.ErrConflict):
 					changed.Add(1)
 				}
 			})
@@ -118,6 +128,35 @@ func RunKeys(t *testing.T, open func(t *testing.T) capture.KeyStore) {
 			}
 		}
 	})
+	t.Run("refused", func(t *testing.T) {
+		s := open(t)
+		long := strings.Repeat("x", store.MaxName+1)
+		for _, k := range []capture.Key{key("", "alias", "one"), key("scope", "", "one"), key(long, "alias", "one"), key("scope", long, "one")} {
+			var e *store.InvalidError
+			if err := s.Put(t.Context(), k, nil); !errors.As(err, &e) {
+				t.Errorf("Put: %v, want an InvalidError", err)
+			}
+		}
+	})
+	t.Run("CountByKey", func(t *testing.T) {
+		s := open(t)
+		a, b := envelope.NewKeyID(), envelope.NewKeyID()
+		one := key("scope", "alias", record(a))
+		for _, k := range []capture.Key{
+			one, key("scope", "alias", record(a)), key("scope2", "alias", record(a)), key("scope", "alias", record(b)),
+			key("scope", "alias", "no record in stored mode"),
+		} {
+			must(t, s.Put(t.Context(), k, nil))
+		}
+		next := one
+		next.Sealed = []byte(record(b))
+		must(t, s.Put(t.Context(), next, one.Sealed))
+		for id, want := range map[envelope.KeyID]uint64{a: 2, b: 2, envelope.NewKeyID(): 0} {
+			n, err := s.CountByKey(t.Context(), id)
+			must(t, err)
+			equal(t, "keys under a data key", want, n)
+		}
+	})
 	t.Run("ended context", func(t *testing.T) {
 		s := open(t)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -128,8 +167,10 @@ func RunKeys(t *testing.T, open func(t *testing.T) capture.KeyStore) {
 		mustBe(t, err, context.Canceled)
 		_, err = s.List(ctx, "scope", "alias")
 		mustBe(t, err, context.Canceled)
+		_, err = s.CountByKey(ctx, envelope.NewKeyID())
+		mustBe(t, err, context.Canceled)
 		_, err = s.Get(t.Context(), "scope", "alias", k.ID)
-		mustBe(t, err, capture.ErrNoKey)
+		mustBe(t, err, store.ErrNotFound)
 	})
 }
 

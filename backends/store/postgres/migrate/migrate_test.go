@@ -176,14 +176,16 @@ func TestRoles(t *testing.T) {
 	for _, statement := range []string{
 		"CREATE TABLE cardseal.mine ()", "ALTER TABLE cardseal.cards ADD COLUMN mine text", "DROP TABLE cardseal.cards",
 		"TRUNCATE cardseal.cards", "DELETE FROM cardseal.cards", "DELETE FROM cardseal.fences", "DELETE FROM cardseal.data_keys",
-		"DELETE FROM cardseal.repositories", "UPDATE cardseal.unique_values SET token = ''",
+		"DELETE FROM cardseal.repositories", "DELETE FROM cardseal.capture_keys", "UPDATE cardseal.unique_values SET token = ''",
 		"UPDATE cardseal." + postgres.VersionTable + " SET version_id = 9",
 	} {
 		require.ErrorContains(t, try("cardseal_service", statement), "SQLSTATE 42501", statement)
 	}
 	require.NoError(t, try("cardseal_auditor", "SELECT token, bin, last_four, status FROM cardseal.cards"))
 	require.NoError(t, try("cardseal_auditor", "SELECT id, state, keks FROM cardseal.data_keys"))
+	require.NoError(t, try("cardseal_auditor", "SELECT scope, alias, id, created, retires, data_key FROM cardseal.capture_keys"))
 	for _, statement := range []string{
+		"SELECT sealed FROM cardseal.capture_keys", "SELECT * FROM cardseal.spent",
 		"SELECT sealed FROM cardseal.cards", "SELECT index_values FROM cardseal.cards", "SELECT * FROM cardseal.unique_values",
 		"SELECT * FROM cardseal.calls", "SELECT record FROM cardseal.codes", "SELECT card FROM cardseal.codes", "SELECT wrappings FROM cardseal.data_keys", "UPDATE cardseal.cards SET status = 1",
 	} {
