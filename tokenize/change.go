@@ -15,7 +15,8 @@ type UpdateRequest struct {
 	Token         string
 	ExpectVersion uint64 // 0: whatever it is
 	Card          card.Details
-	TokenExpiry   Date // the last day on which the token resolves, in UTC
+	Encrypted     *EncryptedCard // as in [SaveRequest]
+	TokenExpiry   Date           // the last day on which the token resolves, in UTC
 	Clear         Clear
 	Brand         string // as in [SaveRequest]
 	Verification  Verification
@@ -27,7 +28,7 @@ type UpdateRequest struct {
 // suspended; one whose last day is over resolves again once it has a later one.
 func (r *Repository) Update(ctx context.Context, q UpdateRequest) (Details, error) {
 	return r.Save(ctx, SaveRequest{
-		Caller: q.Caller, Token: q.Token, ExpectVersion: q.ExpectVersion, Card: q.Card, Brand: q.Brand,
+		Caller: q.Caller, Token: q.Token, ExpectVersion: q.ExpectVersion, Card: q.Card, Encrypted: q.Encrypted, Brand: q.Brand,
 		TokenExpiry: q.TokenExpiry, Clear: q.Clear, Verification: q.Verification, CorrelationID: q.CorrelationID, update: true,
 	})
 }

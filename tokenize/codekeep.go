@@ -32,19 +32,25 @@ func (r *Repository) keeper() CodeKeeper {
 	return keeper
 }
 
-// keeps reports whether a request has a security code that is to be kept.
+// keeps reports whether a request has a security code that is to be kept. Whoever
+// passes an encrypted card on does not know that it has one: without his leave to keep
+// it, it is not.
 func (r *Repository) keeps(q *SaveRequest) bool {
-	return !q.Card.Code.IsZero() && q.Types != Analytics && r.keeper() != nil
+	return !q.Card.Code.IsZero() && q.Types != Analytics && r.keeper() != nil &&
+		(q.Encrypted == nil || q.Caller.may(rules[opPutCode].needs) == nil)
 }
 
 // keepCodes has the security codes of cards that were saved kept. A card that was
-// sent before under its idempotency key is no exception: perhaps just this failed.
+// sent before under its idempotency key is no exception, perhaps just this failed; but
+// it is if it was encrypted: a message that was spent must not bring back a code that
+// was erased since.
 func (b *batch) keepCodes(ctx context.Context) {
 	var codes []CodeToKeep
 	var from []int
 	for i := range b.reqs {
 		q := &b.reqs[i]
-		if b.prep[i].keep && b.res[i].Err == nil {
+		again := q.Encrypted != nil && b.res[i].Details.Outcome == Replayed
+		if b.prep[i].keep && b.res[i].Err == nil && !again {
 			codes = append(codes, CodeToKeep{q.Caller, b.res[i].Details.Token, q.Card.Code, q.CorrelationID})
 			from = append(from, i)
 		}

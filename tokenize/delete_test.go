@@ -140,7 +140,7 @@ func (w *world) rewrite(r *tokenize.Repository, token string, change func(*store
 // other is the same repository seen by another process.
 func (w *world) other(r *tokenize.Repository) *tokenize.Repository {
 	w.Helper()
-	v, err := tokenize.Open(w.ctx, w.db.Cards(), w.manager(), nil)
+	v, err := tokenize.Open(w.ctx, w.db.Cards(), w.manager(), &tokenize.Options{CaptureKeys: w.capture})
 	require.NoError(w, err)
 	same, err := v.Repository(w.ctx, r.Config().ID)
 	require.NoError(w, err)

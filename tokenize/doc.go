@@ -35,6 +35,12 @@
 // Every repository has a twin for tests, with a scope and keys of its own
 // ([Options.TestKeys]), that test merchants use and no others.
 //
+// # Cards encrypted before they come here
+//
+// With [Options.CaptureKeys] a request may bring a card that its holder's browser
+// encrypted to a key of the repository ([EncryptedCard], [Repository.CaptureKeys]) in
+// place of a number in clear. Such a message is good for one save, within 15 minutes.
+//
 // # Services of the embedder's
 //
 // [Options] takes what only the embedding service has: a [Verifier] that asks an

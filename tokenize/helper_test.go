@@ -21,6 +21,7 @@ import (
 	"github.com/cardseal/cardseal/keys/keystest"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/audit"
+	"github.com/cardseal/cardseal/tokenize/capture"
 	"github.com/cardseal/cardseal/tokenize/card"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
@@ -74,6 +75,8 @@ type world struct {
 	cards *hooked
 	sink  *sink
 	vault *tokenize.Vault
+
+	capture capture.KeyStore // of the vault, or nil
 }
 
 func newWorld(t testing.TB, d db, o *tokenize.Options) *world {
@@ -82,7 +85,7 @@ func newWorld(t testing.TB, d db, o *tokenize.Options) *world {
 	if o == nil {
 		o = &tokenize.Options{}
 	}
-	o.Audit = w.sink
+	o.Audit, w.capture = w.sink, o.CaptureKeys
 	w.keys = w.manager()
 	var err error
 	w.vault, err = tokenize.Open(w.ctx, w.cards, w.keys, o)

@@ -10,12 +10,15 @@ import (
 )
 
 // KeyUse is what needs a data key in a vault. It tells of all scopes and of test
-// twins, but not of what lies outside the card store: lines of an audit chain,
-// private capture keys, records that the embedder keeps.
+// twins, but not of what lies elsewhere: lines of an audit chain, records that the
+// embedder keeps, capture keys in a store that is not [Options.CaptureKeys].
 type KeyUse struct {
 	// Records is how many sealed values were sealed under the key, issuer codes
 	// included. Without it they are lost.
 	Records uint64
+	// CaptureKeys is how many private capture keys are sealed under the key. Without
+	// it messages to them do not open; [capture.Keyring.Reseal] moves them to another.
+	CaptureKeys uint64
 	// Repositories are the IDs of those that find their cards or remember idempotency
 	// keys by the key, or make analytics or FF1 tokens under it. Without it they can
 	// do nothing of the kind, for old cards or new ones.
@@ -57,6 +60,11 @@ func (v *Vault) KeyUse(ctx context.Context, id keys.KeyID) (KeyUse, error) {
 		}
 		use.Records += codes
 	}
+	if k := v.o.CaptureKeys; k != nil {
+		if use.CaptureKeys, err = k.CountByKey(ctx, id); err != nil {
+			return KeyUse{}, wrap(err)
+		}
+	}
 	return use, nil
 }
 
@@ -75,10 +83,10 @@ func (v *Vault) CloseFence(ctx context.Context, id keys.KeyID) error {
 }
 
 // KeyInUse is the census that [keys.DestroyOptions] asks for: how many sealed values
-// need a data key. It fails with [ErrKeyNamed] where a repository needs it, which
-// keeps [keys.Manager.Destroy] from going on with Shred as well: not some cards
-// would be lost, but the repository would stand still. Once the key's fence is closed
-// ([store.Cards.CloseFence]) neither number nor names come to be more.
+// and capture keys need a data key. It fails with [ErrKeyNamed] where a repository
+// needs it, which keeps [keys.Manager.Destroy] from going on with Shred as well: not
+// some cards would be lost, but the repository would stand still. Once the key's fence
+// is closed ([store.Cards.CloseFence]) neither number nor names come to be more.
 func (v *Vault) KeyInUse(ctx context.Context, id keys.KeyID) (uint64, error) {
 	use, err := v.KeyUse(ctx, id)
 	if err != nil {
@@ -87,7 +95,7 @@ func (v *Vault) KeyInUse(ctx context.Context, id keys.KeyID) (uint64, error) {
 	if len(use.Repositories) > 0 {
 		return 0, rejected("key", "KEY_NAMED", ErrKeyNamed)
 	}
-	return use.Records, nil
+	return use.Records + use.CaptureKeys, nil
 }
 
 // names reports whether a repository cannot do without a data key.

@@ -18,6 +18,7 @@ type batch struct {
 	l    *lookup
 	now  time.Time
 	reqs []SaveRequest
+	own  []SaveRequest // reqs, where it is a copy; else nil
 	res  []SaveResult
 	prep []prepared
 
@@ -180,6 +181,9 @@ func (b *batch) planOne(ctx context.Context, i int, read bool) error {
 			b.replayed[i] = "" // deleted meanwhile: the key is forgotten with it
 			if p.acquirer && p.verified != ExternalSuccessful {
 				return conflict() // it was not verified, since it was sent before
+			}
+			if p.late != nil {
+				return p.late
 			}
 		} else {
 			b.res[i].Details = b.result(q, &row, Replayed)

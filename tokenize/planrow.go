@@ -186,7 +186,7 @@ func (b *batch) update(ctx context.Context, i int, row store.Row) error {
 		row.LastUsed = ms
 	}
 	b.res[i].Details = b.result(q, &row, outcome)
-	if outcome == Updated || used || p.hasOnce {
+	if outcome == Updated || used || p.hasOnce || p.message != nil {
 		w := b.add(i)
 		w.Row = row
 		b.res[i].Details.Version = row.Version + 1
@@ -243,6 +243,7 @@ func (b *batch) add(i int) *store.Write {
 	if b.prep[i].hasOnce {
 		w.Once = &b.prep[i].once
 	}
+	w.Spend = b.prep[i].message
 	return w
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cardseal/cardseal/crypto/blindindex"
 	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize/capture"
 	"github.com/cardseal/cardseal/tokenize/card"
 	"github.com/cardseal/cardseal/tokenize/generate"
 	"github.com/cardseal/cardseal/tokenize/seal"
@@ -15,15 +16,16 @@ import (
 
 // Repository is one scope of tokens.
 type Repository struct {
-	v      *Vault
-	c      Config
-	scope  store.ScopeID
-	keys   *keys.Manager
-	sealer *seal.Sealer
-	index  *keys.Scope
-	at     atomic.Pointer[standing]
-	batch  sync.Pool   // *batch
-	met    atomic.Bool // the last batch met cards that had a token
+	v       *Vault
+	c       Config
+	scope   store.ScopeID
+	keys    *keys.Manager
+	sealer  *seal.Sealer
+	index   *keys.Scope
+	capture *capture.Keyring // nil: there is none
+	at      atomic.Pointer[standing]
+	batch   sync.Pool   // *batch
+	met     atomic.Bool // the last batch met cards that had a token
 
 	analytics underPin[blindindex.Index]
 	vaultless underPin[generate.Vaultless]
@@ -49,6 +51,11 @@ func (v *Vault) repository(stored *store.Repository) (*Repository, error) {
 	r.at.Store(at)
 	if r.index, err = r.ring(keys.Index); err != nil {
 		return nil, err
+	}
+	if v.o.CaptureKeys != nil {
+		if r.capture, err = capture.New(m, scopeText(stored.Scope), v.o.CaptureKeys); err != nil {
+			return nil, wrap(err)
+		}
 	}
 	return r, nil
 }

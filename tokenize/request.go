@@ -31,6 +31,19 @@ type SaveRequest struct {
 	// saved, for which [MaySaveCode] is needed. Should that fail the error is
 	// [ErrCodeNotKept], and the card is saved.
 	Card card.Details
+	// Encrypted is the card as its holder sent it, in place of Card's number and
+	// security code; expiry and holder may be in either. Its code goes where Card's would,
+	// but is kept for a caller who has [MaySaveCode] alone, and by the first call alone,
+	// not by its repetition; else it is dropped. Start month and sequence number are read
+	// and not kept. A save that is carried out spends the message, in the same transaction: it
+	// is refused afterwards ([capture.ErrReplayed]), as is one of more than 15 minutes ago
+	// ([capture.ErrStale]) or from the future ([capture.ErrFuture]). A save that is refused
+	// spends none. With an idempotency key the first answer comes again for the same card,
+	// in the same message or another, and as long as the message's key lives also when
+	// it is stale; not so for Analytics alone, where a message is good for one answer.
+	// Whatever else a message may be refused for is one error, which wraps
+	// [capture.ErrOpen].
+	Encrypted *EncryptedCard
 	// Types says which tokens to make. An analytics token is one-way, the same for the
 	// same card as long as the repository lives, and unrelated to those of other
 	// repositories; it is kept with a token and follows its number. Analytics alone
@@ -83,6 +96,8 @@ type prepared struct {
 	once      store.Once
 	asked     bool // the store was asked whether once is known
 	acquirer  bool // the Verifier has to be asked
+	message   *store.Spend
+	late      *Error // the message is not fresh
 	named     named
 	keep      bool // the security code is kept once the card is saved
 }

@@ -60,6 +60,9 @@ func (r *Repository) saveBatch(ctx context.Context, reqs []SaveRequest, s *step)
 	b := r.borrow(len(reqs))
 	defer r.giveBack(b)
 	b.reqs = reqs
+	if b.own = ownRequests(reqs); b.own != nil {
+		b.reqs = b.own
+	}
 	b.res = make([]SaveResult, len(reqs))
 	err := b.run(ctx, s)
 	if err != nil && !errors.Is(err, ErrAudit) {
@@ -89,6 +92,8 @@ func (r *Repository) borrow(n int) *batch {
 const maxKept = 4096
 
 func (r *Repository) giveBack(b *batch) {
+	clear(b.own)
+	b.own = nil
 	if len(b.prep) > maxKept {
 		return
 	}
@@ -111,15 +116,21 @@ func (b *batch) run(ctx context.Context, s *step) error {
 		return err
 	}
 	b.now, b.fenced, b.recalled = time.Now(), 0, false
-	read, ask := len(b.reqs) > 1 && b.r.met.Load(), false
+	read, ask, late := len(b.reqs) > 1 && b.r.met.Load(), false, false
 	for i := range b.reqs {
 		q := &b.reqs[i]
 		err := b.r.admit(ctx, &q.Caller, b.r.needs(q), b.now)
 		if err != nil && serverSide(err) {
 			return err
 		}
+		if err == nil && q.Encrypted != nil {
+			err = b.r.decrypt(ctx, q, &b.prep[i], b.now)
+		}
 		if err == nil {
 			err = b.r.prepare(ctx, b.l, q, &b.prep[i], b.now)
+		}
+		if p := &b.prep[i]; err == nil && p.late != nil && !p.hasOnce {
+			err = p.late
 		}
 		if err != nil && s != nil && serverSide(err) {
 			return err // a job comes again once SaveLimit lets it
@@ -127,7 +138,7 @@ func (b *batch) run(ctx context.Context, s *step) error {
 		if err != nil {
 			b.res[i].Err = fault(err, q.CorrelationID)
 		}
-		ask = ask || b.prep[i].acquirer
+		ask, late = ask || b.prep[i].acquirer, late || b.prep[i].late != nil
 		read = read || q.Token != ""
 		if q.Types == Analytics && b.res[i].Err == nil {
 			b.prep[i].hasNumber = false // there is nothing to look up
@@ -141,12 +152,18 @@ func (b *batch) run(ctx context.Context, s *step) error {
 			return err
 		}
 	}
+	if ask || late {
+		if err := b.findSent(ctx); err != nil {
+			return err
+		}
+		b.refuseLate()
+		read = true // what was sent before has its token now
+	}
 	if ask {
 		if err := b.verify(ctx); err != nil {
 			return err
 		}
 		b.now = time.Now()
-		read = true // what was sent before has its token now
 	}
 	for range maxRounds {
 		if err := ctx.Err(); err != nil {
@@ -161,6 +178,7 @@ func (b *batch) run(ctx context.Context, s *step) error {
 		}
 		if done {
 			b.meet()
+			b.spendAlone(ctx)
 			err := b.audit(ctx)
 			b.keepCodes(ctx)
 			return err

@@ -5,6 +5,7 @@ import (
 
 	"github.com/cardseal/cardseal/crypto/envelope"
 	"github.com/cardseal/cardseal/tokenize/audit"
+	"github.com/cardseal/cardseal/tokenize/capture"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
@@ -55,25 +56,29 @@ func (b *batch) write(ctx context.Context, s *step) (bool, error) {
 }
 
 // sentBefore reports whether a request that is about to be refused was carried out
-// before under its idempotency key: what the first call did (created the token,
-// raised its version, took the last free one) may be just what refuses the second.
-// The store is asked with a write that it cannot carry out.
+// before under its idempotency key, or its message spent: what the first call did
+// (created the token, raised its version, took the last free one) may be just what
+// refuses the second. The store is asked with a write that it cannot carry out.
 func (b *batch) sentBefore(ctx context.Context, i int) (bool, error) {
 	p, token := &b.prep[i], b.reqs[i].Token
-	if !p.hasOnce || p.asked {
+	if !p.hasOnce && p.message == nil || p.asked {
 		return false, nil
 	}
 	p.asked = true
 	if token == "" {
 		token = "0"
 	}
-	out, err := b.r.v.cards.Write(ctx, []store.Write{b.probe(token, &p.once)}, nil)
+	probe := b.probe(token, nil)
+	if probe.Spend = p.message; p.hasOnce {
+		probe.Once = &p.once
+	}
+	out, err := b.r.v.cards.Write(ctx, []store.Write{probe}, nil)
 	switch {
 	case err != nil:
 		return false, err
 	case out[0].Result == store.Outdated:
 		return false, errOutdated
-	case out[0].Result != store.Replayed:
+	case out[0].Result != store.Replayed && out[0].Result != store.Spent:
 		return false, nil
 	}
 	b.stoodInTheWay(i, &out[0])
@@ -106,6 +111,8 @@ func (b *batch) stoodInTheWay(i int, o *store.Outcome) {
 			return
 		}
 		b.replayed[i] = o.Token
+	case store.Spent:
+		b.res[i].Err = fault(untimely(capture.ErrReplayed), q.CorrelationID)
 	case store.Fenced:
 		b.r.v.forgetFence(o.Key)
 		b.r.sealer.Refresh()

@@ -13,6 +13,7 @@ import (
 	"github.com/cardseal/cardseal/crypto/envelope"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize/audit"
+	"github.com/cardseal/cardseal/tokenize/capture"
 	"github.com/cardseal/cardseal/tokenize/card"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
@@ -35,6 +36,9 @@ type Options struct {
 	// IssuerCodes. Without it none can be made, and of those that are there no token
 	// can be deleted and no data key counted: codes would be left behind unseen.
 	IssuerCodes store.Codes
+	// CaptureKeys is where private capture keys are kept, sealed; without it no
+	// repository takes encrypted cards.
+	CaptureKeys capture.KeyStore
 	// BINTable stands in for the built-in brand table.
 	BINTable card.BINTable
 	// SaveLimit, where given, is asked before every save of a number; an error

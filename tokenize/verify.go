@@ -67,12 +67,9 @@ func errNoVerifier() *Error {
 }
 
 // verify asks the Verifier about every request that wants it: once each, however
-// often the batch is planned. A request that was carried out before under its
+// often the batch is planned. A request that was found carried out before under its
 // idempotency key is not asked about, nor one that comes twice in the batch.
 func (b *batch) verify(ctx context.Context) error {
-	if err := b.sentBeforeVerifying(ctx); err != nil {
-		return err
-	}
 	var todo []int
 	var same [][2]int // a repetition, and the request it repeats
 	first := map[[32]byte]int{}
@@ -122,19 +119,25 @@ func (b *batch) verify(ctx context.Context) error {
 			b.res[i].Err = fault(e, b.reqs[i].CorrelationID)
 		}
 	}
+	for i := range b.own {
+		if !b.prep[i].keep {
+			b.own[i].Card.Code = card.CVC{}
+		}
+	}
 	if !b.prep[0].keep {
-		b.one[0].Card.Code = card.CVC{} // a batch's requests are the caller's own
+		b.one[0].Card.Code = card.CVC{} // other requests are the caller's own
 	}
 	return nil
 }
 
-// sentBeforeVerifying finds out which of the requests were carried out before,
-// under the digest key in use or the one before it.
-func (b *batch) sentBeforeVerifying(ctx context.Context) error {
+// findSent finds out which of the requests that are to be verified, or whose messages
+// are not fresh, were carried out before, under the digest key in use or the one
+// before it, and which of the messages are spent.
+func (b *batch) findSent(ctx context.Context) error {
 	for range maxRounds {
 		_, err := b.recall(ctx)
 		for i := 0; i < len(b.reqs) && err == nil; i++ {
-			if b.prep[i].acquirer && b.res[i].Err == nil && b.replayed[i] == "" {
+			if p := &b.prep[i]; (p.acquirer || p.late != nil) && b.res[i].Err == nil && b.replayed[i] == "" {
 				_, err = b.sentBefore(ctx, i)
 			}
 		}

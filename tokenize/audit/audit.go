@@ -61,6 +61,8 @@ const (
 	// RevealVaultless: a number was computed from an FF1 token, which need not have
 	// been saved.
 	RevealVaultless Action = "reveal-vaultless"
+	// RevealCaptured: a card was read from a message that a client had encrypted.
+	RevealCaptured Action = "reveal-captured"
 	// Reindex: the index key was replaced.
 	Reindex Action = "reindex"
 	// Reseal: what is sealed was brought under the active key.

@@ -32,12 +32,38 @@ type Opened struct {
 	Replay   Replay
 }
 
+// Fresh is nil, or [ErrStale] or [ErrFuture] where the card was captured too long
+// before now or too far ahead.
+func (o *Opened) Fresh(now time.Time) error {
+	switch age := now.Sub(o.Captured); {
+	case age > MaxAge:
+		return ErrStale
+	case age < -Skew:
+		return ErrFuture
+	}
+	return nil
+}
+
 // Open opens a message that names a key of the alias: a JWE in compact form, or
 // an HPKE message in base64url. The caller must insert what Replay says together
 // with what it does with the card, or the message could be sent again. The errors
 // are [ErrOpen] and its kinds [ErrStale] and [ErrFuture], or those of store, KMS
 // and context.
 func (r *Keyring) Open(ctx context.Context, alias string, text []byte) (Opened, error) {
+	o, err := r.OpenLate(ctx, alias, text)
+	if err != nil {
+		return Opened{}, err
+	}
+	if err := o.Fresh(time.Now()); err != nil {
+		return Opened{}, err
+	}
+	return o, nil
+}
+
+// OpenLate is Open whenever the card was captured, which [Opened.Fresh] tells. It is
+// for knowing a message again that was carried out, and for looking into one
+// afterwards; a card is not taken in from one that is not fresh.
+func (r *Keyring) OpenLate(ctx context.Context, alias string, text []byte) (Opened, error) {
 	if !validAlias(alias) {
 		return Opened{}, ErrOpen
 	}
@@ -64,12 +90,6 @@ func (r *Keyring) Open(ctx context.Context, alias string, text []byte) (Opened, 
 	o := Opened{KeyID: row.ID}
 	if !o.read(plain) {
 		return Opened{}, ErrOpen
-	}
-	switch age := now.Sub(o.Captured); {
-	case age > MaxAge:
-		return Opened{}, ErrStale
-	case age < -Skew:
-		return Opened{}, ErrFuture
 	}
 	o.Replay = Replay{Scope: r.scope, Digest: m.Digest(&k.digest), Until: now.Add(ReplayLife)}
 	return o, nil
