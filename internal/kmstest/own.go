@@ -69,10 +69,24 @@ func (o *Own) Start() {
 // Stop kills the server, as a crash would.
 func (o *Own) Stop() {
 	o.t.Helper()
+	o.signal(os.Kill)
+}
+
+// End asks the server to end (SIGINT), as its operator would, and waits until it has.
+func (o *Own) End() {
+	o.t.Helper()
+	o.signal(os.Interrupt)
+}
+
+func (o *Own) signal(s os.Signal) {
+	o.t.Helper()
 	p, err := os.FindProcess(o.PID)
 	require.NoError(o.t, err)
-	require.NoError(o.t, p.Kill())
+	require.NoError(o.t, p.Signal(s))
+	if s == os.Kill {
+		_ = o.in.Close()
+	}
+	_ = o.cmd.Wait() // the tool reports that its server ended
 	_ = o.in.Close()
-	_ = o.cmd.Wait() // the tool reports that its server was killed
 	o.cmd = nil
 }
