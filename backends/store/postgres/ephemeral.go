@@ -23,10 +23,13 @@ import (
 // keys. A process that outlived the crash may have a key of before in its memory: what
 // it seals under that can be opened only as long as it remembers.
 //
-// A clean restart keeps what is there, and a row that was deleted stays in its table's
-// file until it is written over, as in any table of PostgreSQL. So copies of the
-// volume or the machine, and a dump of the database, are copies of codes and wrapped
-// keys: make none.
+// A clean restart keeps what is there, and a code that was erased stays in its table's
+// file, sealed, until it is written over, as in any table of PostgreSQL. Its key does
+// not: once a data key is destroyed the table of keys is in another file, and the one
+// that held it is removed. A file system may go on holding the blocks of a removed file,
+// which a dump of the database or a copy of its files does not read, but an image of
+// the volume does. Copies made while a key lives are copies of codes and of their
+// wrapped keys: make none.
 type Ephemeral struct {
 	codes
 	schema string

@@ -80,6 +80,13 @@ func (k keyStore) CompareAndSwap(ctx context.Context, id keys.RingID, version ui
 	}
 	return keyError(k.db.change(ctx, func(t *txn) error {
 		b, raised := &batch{}, int64(0)
+		// Where a wrapped key is to be gone its bytes must be, too, which a changed row
+		// leaves in the table's file. The lock comes first: taken on top of a weaker one
+		// it could meet another that does the same.
+		rewrite := k.db.sql.rewriteDataKeys != "" && slices.ContainsFunc(put, func(r keys.Record) bool { return len(r.Wrapped) == 0 })
+		if rewrite {
+			b.exec(k.db.sql.lockDataKeys)
+		}
 		sql, args := k.db.sql.raiseRing, []any{id.Environment, string(id.Purpose), id.Scope, int64(version)}
 		if version == 0 {
 			sql, args = k.db.sql.insertRing, args[:3]
@@ -98,6 +105,9 @@ func (k keyStore) CompareAndSwap(ctx context.Context, id keys.RingID, version ui
 				stored += tag.RowsAffected()
 				return err
 			})
+		}
+		if rewrite {
+			b.exec(k.db.sql.rewriteDataKeys)
 		}
 		if err := t.run(ctx, b); err != nil {
 			return err

@@ -126,6 +126,7 @@ type statements struct {
 	repositoryByName, repositoryByScope, repositories, insertRepository, setEpoch, updateRepository string
 	putEpoch, exclusiveScopes, assignMerchant, merchantScope                                        string
 	dataKey, ring, insertRing, raiseRing, putDataKeys                                               string
+	lockDataKeys, rewriteDataKeys                                                                   string // of an ephemeral database alone
 	captureKey, captureKeys, countCaptureKeys, insertCaptureKey, updateCaptureKey, lockFence        string
 }
 
@@ -133,6 +134,10 @@ type statements struct {
 func (s *statements) ephemeral(schema string) {
 	q := pgx.Identifier{schema}.Sanitize() + "."
 	s.schemaVersion = strings.ReplaceAll(schemaVersion+EphemeralVersionTable, "@", q)
+	s.lockDataKeys = "LOCK TABLE " + q + "data_keys IN ACCESS EXCLUSIVE MODE"
+	s.rewriteDataKeys = strings.ReplaceAll("DO $$ DECLARE kept @data_keys[]; BEGIN "+
+		"SELECT array_agg(k) INTO kept FROM @data_keys k; TRUNCATE @data_keys; "+
+		"INSERT INTO @data_keys SELECT * FROM unnest(kept); END $$", "@", q)
 	s.probes = nil
 	for _, probe := range []string{probeFences, probeRings, probeDataKeys, probeCodes} {
 		s.probes = append(s.probes, strings.ReplaceAll(probe, "@", q))

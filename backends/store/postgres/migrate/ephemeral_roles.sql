@@ -28,6 +28,7 @@ BEGIN
 	REVOKE ALL ON ALL TABLES IN SCHEMA cardseal FROM cardseal_service;
 	GRANT SELECT ON cardseal.cardseal_ephemeral_migrations TO cardseal_service;
 	GRANT SELECT, INSERT, UPDATE ON cardseal.fences, cardseal.rings, cardseal.data_keys TO cardseal_service;
+	GRANT TRUNCATE ON cardseal.data_keys TO cardseal_service; -- to have destroyed keys out of its file
 	GRANT SELECT, INSERT, UPDATE, DELETE ON cardseal.codes TO cardseal_service;
 END
 $$;
