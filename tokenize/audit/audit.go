@@ -63,6 +63,9 @@ const (
 	RevealVaultless Action = "reveal-vaultless"
 	// RevealCaptured: a card was read from a message that a client had encrypted.
 	RevealCaptured Action = "reveal-captured"
+	// Of a key that clients encrypt cards to, which Reason names.
+	MakeCaptureKey   Action = "make-capture-key"
+	RetireCaptureKey Action = "retire-capture-key"
 	// Reindex: the index key was replaced.
 	Reindex Action = "reindex"
 	// Reseal: what is sealed was brought under the active key.

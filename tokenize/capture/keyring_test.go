@@ -71,6 +71,11 @@ func TestKeysOfOneAlias(t *testing.T) {
 			}
 			time.Sleep(time.Hour)
 		}
+		listed, err := r.All(t.Context())
+		require.NoError(t, err)
+		require.Len(t, listed, 4)
+		require.Equal(t, "app", listed[0].Alias)
+		require.Equal(t, []capture.Published{all[2], all[1], all[0]}, listed[1:])
 	})
 }
 

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -34,17 +35,29 @@ func (r *Keyring) Published(ctx context.Context, alias string) ([]Published, err
 	if !validAlias(alias) {
 		return nil, nil
 	}
+	now := time.Now()
+	return r.published(ctx, alias, func(k *Key) bool { return now.Before(k.Retires) })
+}
+
+// All returns the keys of all aliases, retired ones included, by alias and newest
+// first: for those who look after them. Clients get [Keyring.Published].
+func (r *Keyring) All(ctx context.Context) ([]Published, error) {
+	return r.published(ctx, "", func(*Key) bool { return true })
+}
+
+func (r *Keyring) published(ctx context.Context, alias string, wanted func(*Key) bool) ([]Published, error) {
 	rows, err := r.store.List(ctx, r.scope, alias)
 	if err != nil {
 		return nil, fmt.Errorf("capture: key store: %w", err)
 	}
-	now := time.Now()
 	var all []Published
 	for _, row := range rows {
-		if !now.Before(row.Retires) {
+		if !wanted(&row) {
 			continue
 		}
-		row.Scope, row.Alias = r.scope, alias
+		if row.Scope = r.scope; alias != "" {
+			row.Alias = alias
+		}
 		k, err := r.unseal(ctx, &row)
 		if err != nil {
 			return nil, err
@@ -56,10 +69,7 @@ func (r *Keyring) Published(ctx context.Context, alias string) ([]Published, err
 		all = append(all, p)
 	}
 	slices.SortFunc(all, func(a, b Published) int {
-		if c := b.Created.Compare(a.Created); c != 0 {
-			return c
-		}
-		return b.Retires.Compare(a.Retires)
+		return cmp.Or(cmp.Compare(a.Alias, b.Alias), b.Created.Compare(a.Created), b.Retires.Compare(a.Retires))
 	})
 	return all, nil
 }
