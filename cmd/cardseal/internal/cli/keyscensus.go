@@ -27,8 +27,9 @@ func (a *app) keysCensus() *cobra.Command {
 and names the repositories that find their cards or make analytics or FF1 tokens
 under it. A key that neither needs may be destroyed.
 
-What the rings cvc, capture and audit protect lies outside the card store, such as
-the lines of the audit log, and is not counted. A store in a file is read from end to
+Private capture keys are records of the ring capture. What the rings cvc and audit
+protect lies outside the store, such as the lines of the audit log, and is not counted.
+A store in a file is read from end to
 end for every key.`,
 		Example: "  cardseal keys census\n  cardseal keys census --json",
 		Args:    noArguments,
@@ -45,7 +46,8 @@ end for every key.`,
 					if err != nil {
 						return err
 					}
-					k.Records, k.Repositories = &use.Records, use.Repositories
+					records := use.Records + use.CaptureKeys
+					k.Records, k.Repositories = &records, use.Repositories
 				}
 				return a.showCounted(k, asJSON)
 			})
@@ -56,10 +58,10 @@ end for every key.`,
 	return c
 }
 
-// counted reports whether all that a ring's keys protect lies in the card store.
+// counted reports whether all that a ring's keys protect lies in the store.
 func counted(p keys.Purpose) bool {
 	switch p {
-	case keys.PAN, keys.Index, keys.Analytics, keys.FPE:
+	case keys.PAN, keys.Index, keys.Analytics, keys.FPE, keys.Capture:
 		return true
 	}
 	return false

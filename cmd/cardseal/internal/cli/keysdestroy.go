@@ -30,7 +30,7 @@ on the terminal, or given once more with --confirm.
 
 A key that records need is refused; with --shred they are lost. A key by which a
 repository finds its cards or makes its tokens is refused in any case. What the rings
-cvc, capture and audit protect is not counted, and takes --shred; lines of the audit
+cvc and audit protect is not counted, and takes --shred; lines of the audit
 log that a destroyed key chained cannot be verified any more.
 
 A key that is found in use after all is kept, but closed for writing by then: what it
@@ -107,7 +107,7 @@ func mayDestroy(ctx context.Context, v *vaultdir.Vault, r *keys.Record, shred bo
 		return 0, nil // its receipt is given once more
 	}
 	if !counted(r.Ring.Purpose) && !shred {
-		return 0, &failure{fmt.Sprintf("what the ring %s protects lies outside the card store and cannot be counted: give --shred if none of it is needed", r.Ring.Purpose)}
+		return 0, &failure{fmt.Sprintf("what the ring %s protects lies outside the store and cannot be counted: give --shred if none of it is needed", r.Ring.Purpose)}
 	}
 	lost, err = v.Vault.KeyInUse(ctx, r.ID)
 	if err != nil {

@@ -32,7 +32,7 @@ var resealers = map[keys.Purpose]struct {
 	keys.Index:     {why: "cards are found by its keys, and not sealed under them; cardseal reindex replaces them"},
 	keys.Analytics: {why: "a repository makes its analytics tokens under one key for good"},
 	keys.FPE:       {why: "a repository makes its FF1 tokens under one key for good"},
-	keys.Capture:   {why: "the private keys under it are brought along by the service that publishes their public ones"},
+	keys.Capture:   {run: (*app).resealCaptureKeys},
 	keys.Audit:     {why: "the lines of an audit log are as they were written; their key is needed to verify them"},
 }
 
@@ -58,7 +58,7 @@ are done, and the exit status is 3.`,
 		RunE: action(func(c *cobra.Command, _ []string) error { return a.reseal(c.Context(), &f) }),
 	}
 	flags := c.Flags()
-	flags.StringVar(&f.ring, "ring", string(keys.PAN), "the ring; only pan has records that can be sealed anew")
+	flags.StringVar(&f.ring, "ring", string(keys.PAN), "the ring: pan, or capture for the keys that clients encrypt cards to")
 	flags.StringVar(&f.repository, "repository", "", "the repository's ID (default all)")
 	flags.IntVar(&f.rate, "rows-per-second", 0, "at most so many rows a second (default as fast as it goes)")
 	flags.StringVar(&f.actor, "actor", "", "who does it, for the record (default the user)")

@@ -108,7 +108,9 @@ func Open(ctx context.Context, dir string, o *OpenOptions) (_ *Vault, err error)
 	if v.Audit, err = OpenAuditLog(dir, v.Keys); err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
 	}
-	v.Vault, err = tokenize.Open(ctx, v.db.Cards(), v.Keys, &tokenize.Options{AllowDevelopmentKEK: true, Audit: v.Audit})
+	v.Vault, err = tokenize.Open(ctx, v.db.Cards(), v.Keys, &tokenize.Options{
+		AllowDevelopmentKEK: true, Audit: v.Audit, CaptureKeys: v.db.CaptureKeys(),
+	})
 	return v, err
 }
 

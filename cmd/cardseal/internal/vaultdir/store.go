@@ -19,6 +19,7 @@ import (
 type DB interface {
 	Keys() keys.Store
 	Cards() store.Cards
+	CaptureKeys() store.CaptureKeys
 	Close() error
 }
 
