@@ -49,7 +49,7 @@ func OpenEphemeral(ctx context.Context, pool *pgxpool.Pool, o *Options) (*Epheme
 	if err := e.checkServer(ctx); err != nil {
 		return nil, err
 	}
-	if err := db.checkSchema(ctx, schema, EphemeralVersion, "migrate.UpEphemeral"); err != nil {
+	if err := db.checkSchema(ctx, schema, EphemeralVersion, "cardseal store migrate --codes"); err != nil {
 		return nil, err
 	}
 	if err := e.CheckEphemeral(ctx); err != nil {

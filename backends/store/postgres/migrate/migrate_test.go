@@ -198,7 +198,7 @@ func TestUpEphemeral(t *testing.T) {
 	url := pgtest.New(t)
 	_, err := postgres.OpenEphemeral(t.Context(), pgtest.Pool(t, url), nil)
 	require.ErrorIs(t, err, postgres.ErrSchema)
-	require.ErrorContains(t, err, "migrate.UpEphemeral")
+	require.ErrorContains(t, err, "store migrate --codes")
 	list, err := migrate.StatusEphemeral(t.Context(), config(t, url), "")
 	require.NoError(t, err)
 	require.Equal(t, []migrate.Migration{{Version: 1, Name: "00001_tables.sql"}}, list)
