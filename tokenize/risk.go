@@ -77,6 +77,10 @@ func (c Config) Risks() []Risk {
 	if c.Management == UniqueToken {
 		say(false, "UNIQUE_TOKEN gives a card as many tokens as it is saved times; deleting a card means deleting each")
 	}
+	if c.IssuerCodes {
+		say(false, "security codes are kept for good, in the store and in every copy of it: PCI DSS 3.3.3 allows that to the issuer "+
+			"of the cards and to nobody else")
+	}
 	if first, last := c.Masking.Shows(16); first+last > 10 {
 		say(false, "masking %v shows %d of 16 digits", c.Masking, first+last)
 	}

@@ -106,6 +106,7 @@ func TestRisks(t *testing.T) {
 		{func(c *tokenize.Config) { c.Generation = tokenize.MerchantProvided }, []string{"makes the number whole"}},
 		{func(c *tokenize.Config) { c.Management = tokenize.UniqueToken }, []string{"UNIQUE_TOKEN gives"}},
 		{func(c *tokenize.Config) { c.Verification = tokenize.None }, []string{"verification NONE"}},
+		{func(c *tokenize.Config) { c.IssuerCodes = true }, []string{"PCI DSS 3.3.3"}},
 		{func(c *tokenize.Config) { c.Masking = mask }, []string{"masking 8.4 shows 12 of 16 digits"}},
 	} {
 		config := plain
