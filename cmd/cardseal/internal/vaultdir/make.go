@@ -24,6 +24,9 @@ type MakeOptions struct {
 	// default a new key file.
 	KEK   string
 	Store string // bolt:///path or postgres://host/database; default vault.bolt in the folder
+	// Codes is a database for security codes that are to be forgotten, see
+	// [Settings].Codes; default none.
+	Codes string
 	// Passphrase is asked once for a new passphrase file.
 	Passphrase func() ([]byte, error)
 	// OpenKEK opens a key in a KMS, which is tried before anything is made; nil
@@ -59,13 +62,16 @@ func Make(ctx context.Context, dir string, o *MakeOptions) (Made, error) {
 		}
 		made.KEK = id
 	}
+	if err := tryCodes(ctx, o.Codes); err != nil {
+		return made, err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return made, err
 	}
 	if err := makeStore(ctx, made.Store, o.KEK != ""); err != nil {
 		return made, err
 	}
-	s := Settings{Version: settingsVersion, KEK: o.KEK, Store: o.Store}
+	s := Settings{Version: settingsVersion, KEK: o.KEK, Store: o.Store, Codes: o.Codes}
 	if !inKMS(o.KEK) {
 		err := makeKey(dir, o, &made)
 		if err == nil {
@@ -89,6 +95,11 @@ func checkMake(dir string, o *MakeOptions, made *Made) (err error) {
 	}
 	if made.Store, err = ParseStore(dir, store); err != nil {
 		return err
+	}
+	if o.Codes != "" {
+		if _, err := ParseCodes(o.Codes); err != nil {
+			return err
+		}
 	}
 	kek := o.KEK
 	if rest, ok := strings.CutPrefix(kek, passphraseScheme); ok && rest != "" {
@@ -120,6 +131,23 @@ func tryKMS(ctx context.Context, o *MakeOptions) (id string, err error) {
 		return k.ID(), c.Check(ctx)
 	}
 	return k.ID(), nil
+}
+
+// tryCodes opens a database for security codes: one that has no tables, or would keep
+// the codes, is of no use.
+func tryCodes(ctx context.Context, uri string) error {
+	if uri == "" {
+		return nil
+	}
+	p, err := ParseCodes(uri)
+	if err != nil {
+		return err
+	}
+	db, err := p.OpenEphemeral(ctx)
+	if err != nil {
+		return err
+	}
+	return db.Close()
 }
 
 const passphraseScheme = "passphrase:"

@@ -12,6 +12,7 @@ import (
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/audit"
+	"github.com/cardseal/cardseal/tokenize/code"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
@@ -37,8 +38,12 @@ type Vault struct {
 	Keys     *keys.Manager
 	Audit    *audit.File
 
-	db  DB
-	kek open.KEK
+	db    DB
+	kek   open.KEK
+	codes Place // Found.Codes
+	// Of security codes that are to be forgotten, nil before they are asked for.
+	ephemeral *Ephemeral
+	transient *code.Transient
 }
 
 // Found says what the vault in a folder is made of.
@@ -47,6 +52,7 @@ type Found struct {
 	KEK      string // its URI
 	KeyFile  string // path of a local key; "" where a KMS guards the key
 	Store    Place
+	Codes    Place // the zero Place where the settings name none
 }
 
 // Find reads the settings of the vault in a folder. The error is [ErrMissing]
@@ -68,7 +74,9 @@ func Find(dir string) (f Found, err error) {
 			return f, err
 		}
 	}
-	f.Store, err = ParseStore(dir, f.Settings.Store)
+	if f.Store, err = ParseStore(dir, f.Settings.Store); err == nil && f.Settings.Codes != "" {
+		f.Codes, err = ParseCodes(f.Settings.Codes)
+	}
 	return f, err
 }
 
@@ -85,7 +93,7 @@ func Open(ctx context.Context, dir string, o *OpenOptions) (_ *Vault, err error)
 	if err != nil {
 		return nil, err
 	}
-	v := &Vault{Dir: dir, Settings: found.Settings}
+	v := &Vault{Dir: dir, Settings: found.Settings, codes: found.Codes}
 	defer func() {
 		if err != nil {
 			v.Close()
@@ -109,7 +117,7 @@ func Open(ctx context.Context, dir string, o *OpenOptions) (_ *Vault, err error)
 		return nil, fmt.Errorf("audit log: %w", err)
 	}
 	v.Vault, err = tokenize.Open(ctx, v.db.Cards(), v.Keys, &tokenize.Options{
-		AllowDevelopmentKEK: true, Audit: v.Audit, CaptureKeys: v.db.CaptureKeys(),
+		AllowDevelopmentKEK: true, Audit: v.Audit, CaptureKeys: v.db.CaptureKeys(), IssuerCodes: v.db.Codes(),
 	})
 	return v, err
 }
@@ -120,6 +128,12 @@ func (v *Vault) Cards() store.Cards { return v.db.Cards() }
 // Close wipes the keys in memory and sets the store free.
 func (v *Vault) Close() error {
 	var errs []error
+	if v.transient != nil {
+		errs = append(errs, v.transient.Close())
+	}
+	if v.ephemeral != nil {
+		errs = append(errs, v.ephemeral.Close())
+	}
 	if v.Keys != nil {
 		errs = append(errs, v.Keys.Close())
 	}

@@ -27,6 +27,9 @@ type Settings struct {
 	Version int    `json:"version"`
 	KEK     string `json:"kek"`   // local:///path/to/key, or a URI of package backends/kek/open
 	Store   string `json:"store"` // bolt:vault.bolt, from the folder, bolt:///path or postgres://host/database
+	// Codes is the URI of a PostgreSQL database of its own for security codes that are
+	// to be forgotten; without it there are none.
+	Codes string `json:"codes,omitempty"`
 }
 
 // SettingsError is a settings file that cannot be used.

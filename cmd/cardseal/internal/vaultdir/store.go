@@ -20,6 +20,7 @@ type DB interface {
 	Keys() keys.Store
 	Cards() store.Cards
 	CaptureKeys() store.CaptureKeys
+	Codes() store.Codes // an issuer's
 	Close() error
 }
 
