@@ -25,6 +25,11 @@ from the vendor's usual environment (see cardseal kek --help).
 Its URI holds no password either: see cardseal store --help. Several machines may
 share a database, each with a folder of its own that names the same key.
 
+--codes names a PostgreSQL database of its own for the security codes of repositories
+that are no issuer's: they are forgotten, and neither file nor store nor backup has
+them (see cardseal cvc --help). Its tables are made by cardseal store migrate --codes
+before. In a vault that is there already, write the URI into settings.json as "codes".
+
 Without --kek init also makes a key file, mode 0600, in another folder
 ($XDG_CONFIG_HOME/cardseal/keys). A key in a file, with or without a passphrase, is
 for development only: PCI DSS 3.6.1.2 asks for a key that a KMS or HSM guards.`,
@@ -34,7 +39,8 @@ for development only: PCI DSS 3.6.1.2 asks for a key that a KMS or HSM guards.`,
   cardseal init --dir ./vault --kek hcvault://vault.example.com:8200/transit/keys/cards
   cardseal init --dir ./vault --passphrase
   cardseal init --dir ./vault --kek local:///keys/vault.key --store bolt:///data/vault.bolt
-  cardseal init --dir ./vault --kek hcvault://vault.example.com:8200/transit/keys/cards --store postgres://vault@db.example.com/cards?sslmode=verify-full`,
+  cardseal init --dir ./vault --kek hcvault://vault.example.com:8200/transit/keys/cards --store postgres://vault@db.example.com/cards?sslmode=verify-full
+  cardseal init --dir ./vault --codes postgres://vault@codes.example.com/codes?sslmode=verify-full`,
 		Args: noArguments,
 		RunE: action(func(c *cobra.Command, _ []string) error {
 			if passphrase && o.KEK != "" && !strings.HasPrefix(o.KEK, "passphrase:") {
@@ -63,6 +69,7 @@ for development only: PCI DSS 3.6.1.2 asks for a key that a KMS or HSM guards.`,
 	}
 	c.Flags().StringVar(&o.KEK, "kek", "", "the key: a URI in a KMS, local:///path, or passphrase: or passphrase:///path (default a new key file)")
 	c.Flags().StringVar(&o.Store, "store", "", "the store: bolt:///path or postgres://host/database (default vault.bolt in the folder)")
+	c.Flags().StringVar(&o.Codes, "codes", "", "the database for security codes that are to be forgotten: postgres://host/database (default none)")
 	c.Flags().BoolVar(&passphrase, "passphrase", false, "guard the key by a passphrase, which is asked for; short for --kek passphrase:")
 	return c
 }
