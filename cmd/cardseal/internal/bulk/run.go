@@ -37,6 +37,9 @@ type Run struct {
 	Name string
 	// Restart forgets an earlier run of the same command.
 	Restart bool
+	// Unrecorded says that the vault must not have so much as a digest of the input, so
+	// that a run cannot go on.
+	Unrecorded bool
 	// Secret says that the output holds card numbers: of a run that cannot go
 	// on, nothing is left behind.
 	Secret bool
@@ -57,7 +60,7 @@ type Result struct {
 
 // Resumable reports whether the run is written down and can go on when it ends
 // early.
-func (r *Run) Resumable() bool { return r.File != nil && r.Stream == nil }
+func (r *Run) Resumable() bool { return r.File != nil && r.Stream == nil && !r.Unrecorded }
 
 // Do carries the run out. When ctx ends it finishes the batch in hand and
 // returns [ErrInterrupted].

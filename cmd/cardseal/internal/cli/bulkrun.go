@@ -59,6 +59,11 @@ func (a *app) stopped(r *bulk.Run, res bulk.Result, err error) error {
 	switch {
 	case r.Resumable():
 		text += "; the same command goes on from there"
+	case r.Unrecorded:
+		text += "; those were carried out"
+		if res.Refused > 0 && res.RejectsPath != "" {
+			text += ", and which were refused is in " + res.RejectsPath + ".part"
+		}
 	case r.File == nil:
 		text += "; what comes through standard input cannot be read again, so this run cannot be continued"
 	default:
@@ -66,7 +71,7 @@ func (a *app) stopped(r *bulk.Run, res bulk.Result, err error) error {
 	}
 	if r.Resumable() && r.Secret {
 		text += " (" + r.Out + ".part holds card numbers until then)"
-	} else if !r.Resumable() && r.Stream == nil && !r.Secret {
+	} else if !r.Resumable() && !r.Unrecorded && r.Stream == nil && !r.Secret {
 		text += "; the tokens so far are in " + r.Out + ".part"
 	}
 	return &failure{text}

@@ -54,7 +54,7 @@ func (a *app) openCaptured(ctx context.Context, f *captureOpenFlags) error {
 	if err := checkReason(f.reason); err != nil {
 		return err
 	}
-	if err := a.refuseTerminal(f.out); err != nil {
+	if err := a.refuseTerminal(f.out, "card numbers"); err != nil {
 		return err
 	}
 	if err := paths(&f.in, &f.out, &f.rejects); err != nil {

@@ -70,7 +70,7 @@ func (a *app) detokenize(ctx context.Context, f *detokenizeFlags) error {
 	if err := checkReason(f.reason); err != nil {
 		return err
 	}
-	if err := a.refuseTerminal(f.out); err != nil {
+	if err := a.refuseTerminal(f.out, "card numbers"); err != nil {
 		return err
 	}
 	if err := paths(&f.in, &f.out, &f.rejects); err != nil {
@@ -133,14 +133,14 @@ func checkReason(reason string) error {
 	return nil
 }
 
-// refuseTerminal refuses to show numbers.
-func (a *app) refuseTerminal(out string) error {
+// refuseTerminal refuses to show numbers or codes.
+func (a *app) refuseTerminal(out, what string) error {
 	terminal := out == "-" && progress.IsTerminal(a.stdout)
 	if info, err := os.Stat(out); out != "-" && err == nil && info.Mode()&os.ModeCharDevice != 0 {
 		terminal = true
 	}
 	if terminal {
-		return usagef("card numbers are not written onto a terminal: name a file with --out, or send standard output to one")
+		return usagef("%s are not written onto a terminal: name a file with --out, or send standard output to one", what)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/audit"
+	"github.com/cardseal/cardseal/tokenize/code"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
@@ -49,6 +50,9 @@ var known = []struct {
 	{tokenize.ErrConfig, "the repository exists with another configuration; see cardseal repo show"},
 	{tokenize.ErrTokenDeleted, "the token was deleted; it does not come back"},
 	{tokenize.ErrConflict, "the token has another version, or was changed meanwhile; see cardseal token get"},
+	{tokenize.ErrNoCodeStore, "the vault's store keeps no security codes"},
+	{code.ErrBlocked, "the security code is blocked and was not used; see cardseal cvc status and cardseal cvc unblock"},
+	{code.ErrSpent, "the security code has had all its attempts, and nothing was compared: another one ends that"},
 	{tokenize.ErrAudit, "the audit log could not be written"},
 	{bulk.ErrInterrupted, "interrupted"},
 }
@@ -70,7 +74,7 @@ func explain(err error) (string, int) {
 	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return "the database cannot be reached: " + e.Error(), ExitFailed
 	}
-	if errors.Is(err, postgres.ErrSchema) {
+	if errors.Is(err, postgres.ErrSchema) || errors.Is(err, store.ErrDurable) {
 		return err.Error(), ExitFailed // says what to do
 	}
 	if text, ok := kekcheck.Words(err); ok {

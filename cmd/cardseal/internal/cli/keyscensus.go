@@ -10,7 +10,7 @@ import (
 )
 
 // countedKey is a data key as keys census shows it. Records is nil where not all
-// that it sealed lies in the card store.
+// that it sealed lies in the vault's store.
 type countedKey struct {
 	Ring         keys.Purpose `json:"ring"`
 	ID           string       `json:"id"`
@@ -24,13 +24,13 @@ func (a *app) keysCensus() *cobra.Command {
 	c := &cobra.Command{
 		Use: "census", Short: "Count the records that need each data key",
 		Long: `census counts, for each data key, the records in the store that were sealed under it,
-and names the repositories that find their cards or make analytics or FF1 tokens
-under it. A key that neither needs may be destroyed.
+an issuer's security codes and private capture keys included, and names the
+repositories that find their cards or make analytics or FF1 tokens under it. A key
+that neither needs may be destroyed.
 
-Private capture keys are records of the ring capture. What the rings cvc and audit
-protect lies outside the store, such as the lines of the audit log, and is not counted.
-A store in a file is read from end to
-end for every key.`,
+What the ring audit protects, the lines of the audit log, lies outside the store and
+is not counted. Keys of security codes that are forgotten are not among these: see
+cardseal cvc erasures. A store in a file is read from end to end for every key.`,
 		Example: "  cardseal keys census\n  cardseal keys census --json",
 		Args:    noArguments,
 		RunE: action(func(c *cobra.Command, _ []string) error {
@@ -58,10 +58,10 @@ end for every key.`,
 	return c
 }
 
-// counted reports whether all that a ring's keys protect lies in the store.
+// counted reports whether all that a ring's keys protect lies in the vault's store.
 func counted(p keys.Purpose) bool {
 	switch p {
-	case keys.PAN, keys.Index, keys.Analytics, keys.FPE, keys.Capture:
+	case keys.PAN, keys.CVC, keys.Index, keys.Analytics, keys.FPE, keys.Capture:
 		return true
 	}
 	return false

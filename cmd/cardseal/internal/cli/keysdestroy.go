@@ -29,9 +29,9 @@ The key must have been retired or disabled for some minutes, and its ID is asked
 on the terminal, or given once more with --confirm.
 
 A key that records need is refused; with --shred they are lost. A key by which a
-repository finds its cards or makes its tokens is refused in any case. What the rings
-cvc and audit protect is not counted, and takes --shred; lines of the audit
-log that a destroyed key chained cannot be verified any more.
+repository finds its cards or makes its tokens is refused in any case. What the ring
+audit protects is not counted, and takes --shred; lines of the audit log that a
+destroyed key chained cannot be verified any more.
 
 A key that is found in use after all is kept, but closed for writing by then: what it
 sealed can be read and deleted.
@@ -114,7 +114,7 @@ func mayDestroy(ctx context.Context, v *vaultdir.Vault, r *keys.Record, shred bo
 		return 0, keyError(err)
 	}
 	if lost > 0 && !shred {
-		return 0, inUse(lost)
+		return 0, inUse(lost, r.Ring.Purpose)
 	}
 	return lost, nil
 }

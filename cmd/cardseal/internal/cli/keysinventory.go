@@ -31,7 +31,7 @@ type inventoried struct {
 // are derived from by HKDF-Expand with SHA-256 (RFC 5869) and never used as they are.
 var uses = map[keys.Purpose]struct{ purpose, algorithm string }{
 	keys.PAN:       {"seals card numbers, holders, e-mail addresses", "XAES-256-GCM"},
-	keys.CVC:       {"seals security codes before authorization", "XAES-256-GCM"},
+	keys.CVC:       {"seals an issuer's security codes", "XAES-256-GCM"},
 	keys.Index:     {"finds cards and repeated calls", "HMAC-SHA-256"},
 	keys.Analytics: {"makes analytics tokens", "HMAC-SHA-256"},
 	keys.FPE:       {"makes format-preserving tokens", "FF1-AES-256"},
@@ -53,7 +53,8 @@ key-encryption keys that have wrapped it.
 
 An active key is due to be replaced a year after it was made. A retired or disabled one
 is due to be out of use three years after it ceased to seal, or after it should have.
-Destroyed keys are left out.`,
+Destroyed keys are left out. The keys of security codes that are forgotten, a new one
+every quarter of an hour, are one line: cardseal cvc erasures lists them.`,
 		Example: "  cardseal keys inventory\n  cardseal keys inventory --json > inventory.jsonl",
 		Args:    noArguments,
 		RunE: action(func(c *cobra.Command, _ []string) error {
@@ -64,6 +65,11 @@ Destroyed keys are left out.`,
 			defer v.Close()
 			for _, k := range v.Keys.KEKs() {
 				if err := a.showInventoried(ofKEK(k), asJSON); err != nil {
+					return err
+				}
+			}
+			if v.Settings.Codes != "" {
+				if err := a.showInventoried(ofEpochs(v.Keys.KEKs()), asJSON); err != nil {
 					return err
 				}
 			}
@@ -85,6 +91,16 @@ func ofKEK(k keys.KEK) inventoried {
 	i := inventoried{Ring: "kek", ID: k.ID(), Purpose: "wraps data keys", Algorithm: "as its KMS has it", Place: []string{"KMS"}}
 	if _, ok := k.(*local.KEK); ok {
 		i.Algorithm, i.Bits, i.Place = "AES-256-GCM", 256, []string{"file (development only)"}
+	}
+	return i
+}
+
+// ofEpochs stands for the keys of security codes that are forgotten: there is another
+// every quarter of an hour.
+func ofEpochs(keks []keys.KEK) inventoried {
+	i := inventoried{Ring: string(keys.CVC), ID: "epochs", Purpose: "seal security codes until they expire", Algorithm: "XAES-256-GCM", Bits: 8 * keys.DataKeySize}
+	for _, k := range keks {
+		i.Place = append(i.Place, k.ID())
 	}
 	return i
 }

@@ -134,7 +134,7 @@ func keyError(err error) error {
 		return &failure{"services may seal under the data key until " + e.Until.Format(time.RFC3339) + "; try again then"}
 	}
 	if e, ok := errors.AsType[*keys.InUseError](err); ok {
-		return inUse(e.Records)
+		return inUse(e.Records, "")
 	}
 	switch {
 	case errors.Is(err, keys.ErrNotRotatable):
@@ -150,6 +150,10 @@ func keyError(err error) error {
 var errNamed = &failure{"a repository finds its cards or makes its tokens under the data key, and would stand still without it: " +
 	"it is not destroyed; see cardseal keys census"}
 
-func inUse(records uint64) error {
-	return &failure{fmt.Sprintf("%d records need the data key: cardseal reseal brings them under the active one, --shred loses them for good", records)}
+func inUse(records uint64, p keys.Purpose) error {
+	ring := ""
+	if p == keys.CVC {
+		ring = " --ring cvc"
+	}
+	return &failure{fmt.Sprintf("%d records need the data key: cardseal reseal%s brings them under the active one, --shred loses them for good", records, ring)}
 }

@@ -63,8 +63,7 @@ func firstLine(path string) ([]byte, error) {
 	return line, nil
 }
 
-// ask reads a line from the terminal, which need not be standard input, without
-// showing it. The terminal shows text again if ctx ends first.
+// ask reads the passphrase from the terminal, which need not be standard input.
 func (a *app) ask(ctx context.Context, prompt string) ([]byte, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
@@ -72,16 +71,22 @@ func (a *app) ask(ctx context.Context, prompt string) ([]byte, error) {
 			envPassphraseFile}
 	}
 	defer tty.Close()
+	return hidden(ctx, tty, tty, prompt, "passphrase")
+}
+
+// hidden reads a line from a terminal without showing it. The terminal shows text
+// again if ctx ends first.
+func hidden(ctx context.Context, tty *os.File, show io.Writer, prompt, what string) ([]byte, error) {
 	before, err := term.GetState(int(tty.Fd()))
 	if err != nil {
-		return nil, &failure{"the terminal cannot be used to ask for the passphrase"}
+		return nil, &failure{"the terminal cannot be used to ask for the " + what}
 	}
 	type answer struct {
 		line []byte
 		err  error
 	}
 	got := make(chan answer, 1)
-	fmt.Fprint(tty, prompt)
+	fmt.Fprint(show, prompt)
 	go func() {
 		line, err := term.ReadPassword(int(tty.Fd()))
 		got <- answer{line, err}
@@ -89,12 +94,12 @@ func (a *app) ask(ctx context.Context, prompt string) ([]byte, error) {
 	select {
 	case <-ctx.Done():
 		_ = term.Restore(int(tty.Fd()), before)
-		fmt.Fprintln(tty)
+		fmt.Fprintln(show)
 		return nil, &failure{"interrupted"}
 	case g := <-got:
-		fmt.Fprintln(tty)
+		fmt.Fprintln(show)
 		if g.err != nil {
-			return nil, &failure{"no passphrase was given"}
+			return nil, &failure{"no " + what + " was given"}
 		}
 		return g.line, nil
 	}

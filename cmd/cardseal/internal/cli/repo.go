@@ -17,7 +17,7 @@ func (a *app) repoCommand() *cobra.Command {
 
 func (a *app) repoCreate() *cobra.Command {
 	var generation, management, verification, masking string
-	var expiry, asJSON bool
+	var expiry, issuer, asJSON bool
 	c := &cobra.Command{
 		Use:   "create ID",
 		Short: "Make a repository; its configuration never changes",
@@ -32,12 +32,16 @@ error; with another one it is.
   MERCHANT_PROVIDED  the caller of the library supplies the token
 
   UNIQUE_CARD        a card has one token
-  UNIQUE_TOKEN       every save makes a new token`,
+  UNIQUE_TOKEN       every save makes a new token
+
+--issuer-codes lets the repository keep its cards' security codes for good, which only
+the issuer of the cards may (PCI DSS 3.3.3); the audit log says so. Codes of other
+repositories are forgotten: see cardseal cvc --help.`,
 		Example: `  cardseal repo create SHOP
   cardseal repo create SHOP-EU --generation UUID --management UNIQUE_TOKEN --masking 0.4`,
 		Args: oneArgument("repository's ID"),
 		RunE: action(func(c *cobra.Command, args []string) error {
-			config := tokenize.Config{ID: args[0], RequireExpiry: expiry}
+			config := tokenize.Config{ID: args[0], RequireExpiry: expiry, IssuerCodes: issuer}
 			for _, f := range []struct {
 				name, text string
 				parse      func([]byte) error
@@ -72,6 +76,7 @@ error; with another one it is.
 	flags.StringVar(&verification, "verification", "BASIC", "how cards are checked: NONE or BASIC")
 	flags.StringVar(&masking, "masking", "6.4", "how many first and last digits are shown")
 	flags.BoolVar(&expiry, "require-expiry", false, "refuse cards without an expiry")
+	flags.BoolVar(&issuer, "issuer-codes", false, "keep security codes for good, as the issuer of the cards")
 	flags.BoolVar(&asJSON, "json", false, "one JSON object")
 	return c
 }
@@ -167,11 +172,14 @@ func (a *app) showRepository(c tokenize.Config, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(c)
 	}
-	expiry := ""
+	more := ""
 	if c.RequireExpiry {
-		expiry = "  expiry required"
+		more += "  expiry required"
+	}
+	if c.IssuerCodes {
+		more += "  issuer's codes"
 	}
 	_, err := fmt.Fprintf(a.stdout, "%s  %v  %v  verification %v  masking %v%s\n",
-		c.ID, c.Generation, c.Management, c.Verification, c.Masking, expiry)
+		c.ID, c.Generation, c.Management, c.Verification, c.Masking, more)
 	return err
 }

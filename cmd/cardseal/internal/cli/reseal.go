@@ -28,7 +28,7 @@ var resealers = map[keys.Purpose]struct {
 	why string
 }{
 	keys.PAN:       {run: (*app).resealCards},
-	keys.CVC:       {why: "codes that are pending end with their key, and an issuer's are brought along by the service that keeps them"},
+	keys.CVC:       {run: (*app).resealCodes},
 	keys.Index:     {why: "cards are found by its keys, and not sealed under them; cardseal reindex replaces them"},
 	keys.Analytics: {why: "a repository makes its analytics tokens under one key for good"},
 	keys.FPE:       {why: "a repository makes its FF1 tokens under one key for good"},
@@ -49,18 +49,22 @@ Run it once the processes that seal have heard of a rotation, that is five minut
 after it unless their seal lease is another. A run that was interrupted or killed is
 continued by the same command, and one that is made twice does no harm.
 
+With --ring cvc it does so with the security codes that issuers' repositories keep;
+those of others end with their keys and need none of it.
+
 A card that cannot be opened stays under its key, and its token is named; all others
 are done, and the exit status is 3.`,
 		Example: `  cardseal keys rotate --purpose pan
   cardseal reseal
-  cardseal reseal --repository SHOP --rows-per-second 2000`,
+  cardseal reseal --repository SHOP --rows-per-second 2000
+  cardseal reseal --ring cvc`,
 		Args: noArguments,
 		RunE: action(func(c *cobra.Command, _ []string) error { return a.reseal(c.Context(), &f) }),
 	}
 	flags := c.Flags()
-	flags.StringVar(&f.ring, "ring", string(keys.PAN), "the ring: pan, or capture for the keys that clients encrypt cards to")
+	flags.StringVar(&f.ring, "ring", string(keys.PAN), "the ring: pan, cvc for an issuer's codes, or capture for the keys that clients encrypt cards to")
 	flags.StringVar(&f.repository, "repository", "", "the repository's ID (default all)")
-	flags.IntVar(&f.rate, "rows-per-second", 0, "at most so many rows a second (default as fast as it goes)")
+	flags.IntVar(&f.rate, "rows-per-second", 0, "at most so many rows a second, of ring pan (default as fast as it goes)")
 	flags.StringVar(&f.actor, "actor", "", "who does it, for the record (default the user)")
 	flags.BoolVar(&f.asJSON, "json", false, "one JSON object a repository")
 	return c

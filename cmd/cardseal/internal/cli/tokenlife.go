@@ -46,6 +46,11 @@ func (a *app) onToken(ctx context.Context, f *tokenFlags, token string, may toke
 	if err != nil {
 		return err
 	}
+	if may&tokenize.MayDelete != 0 && v.Settings.Codes != "" {
+		if _, err := v.Codes(ctx, repo); err != nil { // which erases the token's with it
+			return err
+		}
+	}
 	d, err := do(repo, tokenize.Caller{Owner: owner, Permissions: may})
 	if errors.Is(err, tokenize.ErrTokenNotFound) {
 		return unknownToken(token, f.repository)
@@ -71,8 +76,9 @@ back.`, tokenize.MaySuspend, (*tokenize.Repository).Activate)
 
 func (a *app) tokenDelete() *cobra.Command {
 	return a.tokenChange("delete", "Erase a token's card for good",
-		`delete erases the card behind a token. It cannot be taken back, and the token is
-never given out again. Copies of the store that are older still hold the card.`,
+		`delete erases the card behind a token, and the security codes that were put through
+it. It cannot be taken back, and the token is never given out again. Copies of the
+store that are older still hold the card.`,
 		tokenize.MayDelete|tokenize.MayRead,
 		func(r *tokenize.Repository, ctx context.Context, c tokenize.Caller, token string, expect ...tokenize.ExpectVersion) (tokenize.Details, error) {
 			if err := r.Delete(ctx, c, token, expect...); err != nil {

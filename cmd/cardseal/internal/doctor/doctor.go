@@ -67,8 +67,11 @@ func Examine(ctx context.Context, dir string, open vaultdir.OpenKEK) ([]Finding,
 	c.audit()
 	if found.Store.Pool == nil {
 		c.file("store", found.Store.Path, Warn)
-	} else if err := c.database(ctx, found.Store); err != nil {
+	} else if err := c.database(ctx, "store", found.Store); err != nil {
 		return c.findings, err
+	}
+	if found.Codes.Pool != nil {
+		c.codes(ctx, found.Codes)
 	}
 	db, err := found.Store.Open(ctx, &bolt.Options{ReadOnly: true})
 	if err != nil {

@@ -1,0 +1,34 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cardseal/cardseal/backends/store/postgres"
+	"github.com/cardseal/cardseal/cmd/cardseal/internal/vaultdir"
+	"github.com/cardseal/cardseal/tokenize/store"
+)
+
+// codes looks at the database for security codes that are to be forgotten, and says
+// what it does not keep from anybody. What is wrong with it ends nothing else.
+func (c *checkup) codes(ctx context.Context, p vaultdir.Place) {
+	if c.database(ctx, "codes", p) != nil {
+		return // it said so
+	}
+	ctx, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	db, err := p.OpenEphemeral(ctx)
+	switch {
+	case errors.Is(err, store.ErrDurable), errors.Is(err, postgres.ErrSchema), errors.Is(err, store.ErrNewer):
+		c.say(Fail, "codes", "%s: %v", p, err)
+		return
+	case err != nil:
+		c.say(Fail, "codes", "%s cannot be used for security codes: a right may be missing (cardseal store grants --codes)", p)
+		return
+	}
+	defer db.Close()
+	c.say(OK, "codes", "security codes lie in UNLOGGED tables at %s: no write-ahead log, replica or backup made from one has them", p)
+	c.say(Warn, "codes", "a copy of that database taken while codes are in it (a snapshot of its volume or machine, a dump, swap, a core file) "+
+		"has codes and their wrapped keys: whoever has it and the KMS reads them, whatever was erased since. Have none made")
+	c.say(Warn, "codes", "codes are removed and their keys destroyed only while a process sweeps: a service, or cardseal cvc erasures once a minute")
+}
