@@ -25,23 +25,26 @@ func (a *app) keysCommand() *cobra.Command {
 
 // listedKey is a data key as keys list shows it.
 type listedKey struct {
-	Ring    keys.Purpose `json:"ring"`
-	ID      string       `json:"id"`
-	State   string       `json:"state"`
-	Created time.Time    `json:"created"`
-	AgeDays int          `json:"ageDays"`
+	Ring       keys.Purpose `json:"ring"`
+	Repository string       `json:"repository,omitempty"` // whose own ring it is
+	ID         string       `json:"id"`
+	State      string       `json:"state"`
+	Created    time.Time    `json:"created"`
+	AgeDays    int          `json:"ageDays"`
 }
 
-func listed(r *keys.Record, now time.Time) listedKey {
-	return listedKey{r.Ring.Purpose, r.ID.String(), r.State.String(), r.Created, days(now.Sub(r.Created))}
+func listed(repository string, r *keys.Record, now time.Time) listedKey {
+	return listedKey{r.Ring.Purpose, repository, r.ID.String(), r.State.String(), r.Created, days(now.Sub(r.Created))}
 }
 
 func (a *app) keysList() *cobra.Command {
+	var repository string
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "list", Short: "List the data keys of all rings",
 		Long: `list shows each ring's data keys, oldest first: the active one seals, retired ones
-only open. A ring has no key before it is first used.`,
+only open. A ring has no key before it is first used. Rings that are a repository's own
+(cardseal repo create --per-scope-keys) come last.`,
 		Example: "  cardseal keys list --json",
 		Args:    noArguments,
 		RunE: action(func(c *cobra.Command, _ []string) error {
@@ -51,48 +54,40 @@ only open. A ring has no key before it is first used.`,
 			}
 			defer v.Close()
 			now := time.Now()
-			err = eachKey(c.Context(), v, func(r *keys.Record) error { return a.showKey(listed(r, now), asJSON) })
+			err = eachKey(c.Context(), v, repository, func(id string, r *keys.Record) error {
+				return a.showKey(listed(id, r, now), asJSON)
+			})
 			return closed(v, err)
 		}),
 	}
+	repositoryFlag(c, &repository)
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
 	return c
 }
 
-// eachKey calls f for the data keys of all rings, oldest first within a ring.
-func eachKey(ctx context.Context, v *vaultdir.Vault, f func(*keys.Record) error) error {
-	for _, p := range purposes {
-		records, err := v.Keys.Records(ctx, p)
-		if err != nil {
-			return err
-		}
-		for i := range records {
-			if err := f(&records[i]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+// repositoryFlag names a repository that has rings of its own.
+func repositoryFlag(c *cobra.Command, repository *string) {
+	c.Flags().StringVar(repository, "repository", "", "a repository with keys of its own, and those alone")
 }
 
 func (a *app) showKey(k listedKey, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(k)
 	}
-	_, err := fmt.Fprintf(a.stdout, "%-9s  %s  %-9s  %s  %d days\n",
-		k.Ring, k.ID, k.State, k.Created.Format(time.RFC3339), k.AgeDays)
+	_, err := fmt.Fprintf(a.stdout, "%-9s  %s  %-9s  %s  %d days%s\n",
+		k.Ring, k.ID, k.State, k.Created.Format(time.RFC3339), k.AgeDays, ofRepository(k.Repository))
 	return err
 }
 
 func days(d time.Duration) int { return int(d.Hours() / 24) }
 
 func (a *app) keysRotate() *cobra.Command {
-	var purpose, actor string
+	var purpose, repository, actor string
 	c := &cobra.Command{
 		Use: "rotate", Short: "Make a new active key for a ring",
 		Long: `rotate makes a new data key, which seals from now on, and retires the one before,
 which goes on opening what it sealed.`,
-		Example: "  cardseal keys rotate --purpose pan",
+		Example: "  cardseal keys rotate --purpose pan\n  cardseal keys rotate --purpose pan --repository SHOP",
 		Args:    noArguments,
 		RunE: action(func(c *cobra.Command, _ []string) error {
 			if err := needs("purpose", purpose); err != nil {
@@ -111,7 +106,11 @@ which goes on opening what it sealed.`,
 				return err
 			}
 			defer v.Close()
-			id, err := rotateRecorded(c.Context(), v, p, who)
+			rings, err := keyRings(c.Context(), v, repository, p)
+			if err != nil {
+				return err
+			}
+			id, err := rotateRecorded(c.Context(), v, &rings[0], who)
 			if err != nil {
 				return err
 			}
@@ -122,19 +121,20 @@ which goes on opening what it sealed.`,
 		}),
 	}
 	purposeFlag(c, &purpose, "the ring: pan, cvc, …")
+	repositoryFlag(c, &repository)
 	actorFlag(c, &actor)
 	return c
 }
 
-func rotateRecorded(ctx context.Context, v *vaultdir.Vault, p keys.Purpose, actor string) (id keys.KeyID, err error) {
+func rotateRecorded(ctx context.Context, v *vaultdir.Vault, r *keyRing, actor string) (id keys.KeyID, err error) {
 	const lost = "the ring was rotated, but the audit log could not be written; see cardseal keys list"
-	err = recorded(ctx, v, ringEvent(audit.RotateKey, actor, p), lost, func(e *audit.Event) error {
-		id, err = v.Keys.Rotate(ctx, p)
+	err = recorded(ctx, v, ringEvent(audit.RotateKey, actor, r), lost, func(e *audit.Event) error {
+		id, err = r.Rotate(ctx)
 		if errors.Is(err, keys.ErrNotRotatable) {
-			return &failure{"ring " + string(p) + ": " + err.Error()}
+			return &failure{"ring " + string(r.purpose()) + ": " + err.Error()}
 		}
 		if err == nil {
-			e.Reason = fmt.Sprintf("data key %v of ring %s is active", id, p)
+			e.Reason = fmt.Sprintf("data key %v of ring %s is active", id, r.purpose())
 		}
 		return err
 	})

@@ -15,14 +15,14 @@ func actorFlag(c *cobra.Command, actor *string) {
 	c.Flags().StringVar(actor, "actor", "", "who does it, for the record (default the user)")
 }
 
-// keyEvent is the event of a change of a data key.
-func keyEvent(action audit.Action, actor string, r *keys.Record) audit.Event {
-	return audit.Event{Action: action, Owner: actor, Reason: fmt.Sprintf("data key %v of ring %s", r.ID, r.Ring.Purpose)}
+// keyEvent is the event of a change of a data key, which may be a repository's own.
+func keyEvent(action audit.Action, actor, repository string, r *keys.Record) audit.Event {
+	return audit.Event{Action: action, Repository: repository, Owner: actor, Reason: fmt.Sprintf("data key %v of ring %s", r.ID, r.Ring.Purpose)}
 }
 
 // ringEvent is the event of a change of a ring.
-func ringEvent(action audit.Action, actor string, p keys.Purpose) audit.Event {
-	return audit.Event{Action: action, Owner: actor, Reason: "ring " + string(p)}
+func ringEvent(action audit.Action, actor string, r *keyRing) audit.Event {
+	return audit.Event{Action: action, Repository: r.repository, Owner: actor, Reason: "ring " + string(r.purpose())}
 }
 
 // recorded carries a change of keys out between two events: that it begins, without

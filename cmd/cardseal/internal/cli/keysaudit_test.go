@@ -79,14 +79,16 @@ func TestKeyChangeNeedsTheLog(t *testing.T) {
 	require.NoError(t, v.Audit.Close())
 	records, err := v.Keys.Records(t.Context(), keys.PAN)
 	require.NoError(t, err)
+	rings, err := keyRings(t.Context(), v, "", keys.PAN)
+	require.NoError(t, err)
 	for name, change := range map[string]func() error{
-		"rotate": func() error { _, err := rotateRecorded(t.Context(), v, keys.PAN, "x"); return err },
+		"rotate": func() error { _, err := rotateRecorded(t.Context(), v, &rings[0], "x"); return err },
 		"rewrap": func() error {
-			_, err := rewrapRecorded(t.Context(), v, keys.PAN, "x", &keys.RewrapOptions{})
+			_, err := rewrapRecorded(t.Context(), v, &rings[0], "x", &keys.RewrapOptions{})
 			return err
 		},
 		"destroy": func() error {
-			_, err := destroyRecorded(t.Context(), v, &records[0], "x", keys.DestroyOptions{Shred: true})
+			_, err := destroyRecorded(t.Context(), v, &records[0], "x", "", keys.DestroyOptions{Shred: true})
 			return err
 		},
 	} {

@@ -13,6 +13,7 @@ import (
 // that it sealed lies in the vault's store.
 type countedKey struct {
 	Ring         keys.Purpose `json:"ring"`
+	Repository   string       `json:"repository,omitempty"` // whose own ring it is
 	ID           string       `json:"id"`
 	State        string       `json:"state"`
 	Records      *uint64      `json:"records,omitempty"`
@@ -39,8 +40,8 @@ cardseal cvc erasures. A store in a file is read from end to end for every key.`
 				return err
 			}
 			defer v.Close()
-			err = eachKey(c.Context(), v, func(r *keys.Record) error {
-				k := countedKey{Ring: r.Ring.Purpose, ID: r.ID.String(), State: r.State.String()}
+			err = eachKey(c.Context(), v, "", func(id string, r *keys.Record) error {
+				k := countedKey{Ring: r.Ring.Purpose, Repository: id, ID: r.ID.String(), State: r.State.String()}
 				if counted(r.Ring.Purpose) {
 					use, err := v.Vault.KeyUse(c.Context(), r.ID)
 					if err != nil {
@@ -78,6 +79,6 @@ func (a *app) showCounted(k countedKey, asJSON bool) error {
 	if len(k.Repositories) > 0 {
 		use += ", needed by " + strings.Join(k.Repositories, ", ")
 	}
-	_, err := fmt.Fprintf(a.stdout, "%-9s  %s  %-9s  %s\n", k.Ring, k.ID, k.State, use)
+	_, err := fmt.Fprintf(a.stdout, "%-9s  %s  %-9s  %s%s\n", k.Ring, k.ID, k.State, use, ofRepository(k.Repository))
 	return err
 }

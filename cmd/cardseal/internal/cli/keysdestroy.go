@@ -74,7 +74,7 @@ func (a *app) destroy(ctx context.Context, text string, f *destroyFlags) error {
 		return err
 	}
 	defer v.Close()
-	r, err := findKey(ctx, v, id)
+	r, repository, err := findKey(ctx, v, id)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (a *app) destroy(ctx context.Context, text string, f *destroyFlags) error {
 			return err
 		}
 	}
-	receipt, err := destroyRecorded(ctx, v, r, actor, keys.DestroyOptions{
+	receipt, err := destroyRecorded(ctx, v, r, actor, repository, keys.DestroyOptions{
 		CloseFence: v.Vault.CloseFence, Census: v.Vault.KeyInUse,
 		Shred: f.shred, SealLease: f.sealLease, Serve: f.serve,
 	})
@@ -120,9 +120,9 @@ func mayDestroy(ctx context.Context, v *vaultdir.Vault, r *keys.Record, shred bo
 }
 
 // destroyRecorded destroys a key and has its receipt chained.
-func destroyRecorded(ctx context.Context, v *vaultdir.Vault, r *keys.Record, actor string, o keys.DestroyOptions) (receipt keys.Receipt, err error) {
+func destroyRecorded(ctx context.Context, v *vaultdir.Vault, r *keys.Record, actor, repository string, o keys.DestroyOptions) (receipt keys.Receipt, err error) {
 	const lost = "the data key was destroyed, but the audit log could not be written; the same command does so and gives the receipt"
-	err = recorded(ctx, v, keyEvent(audit.DestroyKey, actor, r), lost, func(e *audit.Event) error {
+	err = recorded(ctx, v, keyEvent(audit.DestroyKey, actor, repository, r), lost, func(e *audit.Event) error {
 		if receipt, err = v.Keys.Destroy(ctx, r.ID, o); err != nil {
 			return keyError(err)
 		}

@@ -14,17 +14,18 @@ import (
 
 // inventoried is a key as keys inventory shows it (PCI DSS 12.3.3).
 type inventoried struct {
-	Ring      string     `json:"ring"` // kek for a key-encryption key
-	ID        string     `json:"id"`
-	Purpose   string     `json:"purpose"`
-	Algorithm string     `json:"algorithm"`
-	Bits      int        `json:"bits,omitempty"`
-	State     string     `json:"state,omitempty"`
-	Place     []string   `json:"place"`
-	Created   *time.Time `json:"created,omitempty"`
-	AgeDays   *int       `json:"ageDays,omitempty"`
-	Due       *time.Time `json:"due,omitempty"`
-	Overdue   bool       `json:"overdue,omitempty"`
+	Ring       string     `json:"ring"`                 // kek for a key-encryption key
+	Repository string     `json:"repository,omitempty"` // whose own ring it is
+	ID         string     `json:"id"`
+	Purpose    string     `json:"purpose"`
+	Algorithm  string     `json:"algorithm"`
+	Bits       int        `json:"bits,omitempty"`
+	State      string     `json:"state,omitempty"`
+	Place      []string   `json:"place"`
+	Created    *time.Time `json:"created,omitempty"`
+	AgeDays    *int       `json:"ageDays,omitempty"`
+	Due        *time.Time `json:"due,omitempty"`
+	Overdue    bool       `json:"overdue,omitempty"`
 }
 
 // uses says what the keys of each ring are for and which algorithms use them. All
@@ -74,11 +75,11 @@ every quarter of an hour, are one line: cardseal cvc erasures lists them.`,
 				}
 			}
 			now := time.Now()
-			err = eachKey(c.Context(), v, func(r *keys.Record) error {
+			err = eachKey(c.Context(), v, "", func(id string, r *keys.Record) error {
 				if r.State == keys.Destroyed {
 					return nil
 				}
-				return a.showInventoried(ofKey(r, now), asJSON)
+				return a.showInventoried(ofKey(id, r, now), asJSON)
 			})
 			return closed(v, err)
 		}),
@@ -105,10 +106,10 @@ func ofEpochs(keks []keys.KEK) inventoried {
 	return i
 }
 
-func ofKey(r *keys.Record, now time.Time) inventoried {
+func ofKey(repository string, r *keys.Record, now time.Time) inventoried {
 	use, due, age := uses[r.Ring.Purpose], dueOf(r), days(now.Sub(r.Created))
 	i := inventoried{
-		Ring: string(r.Ring.Purpose), ID: r.ID.String(), Purpose: use.purpose, Algorithm: use.algorithm, Bits: 8 * keys.DataKeySize,
+		Ring: string(r.Ring.Purpose), Repository: repository, ID: r.ID.String(), Purpose: use.purpose, Algorithm: use.algorithm, Bits: 8 * keys.DataKeySize,
 		State: r.State.String(), Created: &r.Created, AgeDays: &age, Due: &due, Overdue: !now.Before(due),
 	}
 	for _, w := range r.Wrapped {
@@ -145,6 +146,6 @@ func (a *app) showInventoried(i inventoried, asJSON bool) error {
 		}
 		line += fmt.Sprintf(", %s, %d days old, %s %s", i.State, *i.AgeDays, word, i.Due.Format(time.DateOnly))
 	}
-	_, err := fmt.Fprintln(a.stdout, line)
+	_, err := fmt.Fprintln(a.stdout, line+ofRepository(i.Repository))
 	return err
 }

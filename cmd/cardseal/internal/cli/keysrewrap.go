@@ -15,6 +15,7 @@ import (
 // rewrapped is a ring as keys rewrap tells of it.
 type rewrapped struct {
 	Ring            keys.Purpose `json:"ring"`
+	Repository      string       `json:"repository,omitempty"` // whose own it is
 	Keys            int          `json:"keys"`
 	Moved           int          `json:"moved"`
 	UnderReplicated int          `json:"underReplicated"`
@@ -23,7 +24,7 @@ type rewrapped struct {
 }
 
 func (a *app) keysRewrap() *cobra.Command {
-	var purpose, actor string
+	var purpose, repository, actor string
 	var o keys.RewrapOptions
 	var asJSON bool
 	c := &cobra.Command{
@@ -40,13 +41,12 @@ and the others are moved; the exit status is 1 then.`,
   cardseal keys rewrap --dry-run`,
 		Args: noArguments,
 		RunE: action(func(c *cobra.Command, _ []string) error {
-			list := purposes
+			var p keys.Purpose
 			if purpose != "" {
-				p, err := parsePurpose(purpose)
-				if err != nil {
+				var err error
+				if p, err = parsePurpose(purpose); err != nil {
 					return err
 				}
-				list = []keys.Purpose{p}
 			}
 			who, err := actorOf(actor)
 			if err != nil {
@@ -57,10 +57,15 @@ and the others are moved; the exit status is 1 then.`,
 				return err
 			}
 			defer v.Close()
-			return closed(v, a.rewrap(c.Context(), v, list, who, &o, asJSON))
+			rings, err := keyRings(c.Context(), v, repository, p)
+			if err != nil {
+				return err
+			}
+			return closed(v, a.rewrap(c.Context(), v, rings, who, &o, asJSON))
 		}),
 	}
 	purposeFlag(c, &purpose, "one ring: pan, cvc, … (default all)")
+	repositoryFlag(c, &repository)
 	actorFlag(c, &actor)
 	flags := c.Flags()
 	flags.BoolVar(&o.DryRun, "dry-run", false, "only tell what there is; the KMS is not called")
@@ -69,15 +74,16 @@ and the others are moved; the exit status is 1 then.`,
 }
 
 // rewrap goes on with the next ring where one failed.
-func (a *app) rewrap(ctx context.Context, v *vaultdir.Vault, list []keys.Purpose, actor string, o *keys.RewrapOptions, asJSON bool) error {
+func (a *app) rewrap(ctx context.Context, v *vaultdir.Vault, rings []keyRing, actor string, o *keys.RewrapOptions, asJSON bool) error {
 	var errs []error
-	for _, p := range list {
-		r, err := rewrapRecorded(ctx, v, p, actor, o)
+	for i := range rings {
+		ring := &rings[i]
+		r, err := rewrapRecorded(ctx, v, ring, actor, o)
 		errs = append(errs, err)
 		if r.Keys == 0 && err == nil {
 			continue
 		}
-		if err := a.showRewrapped(rewrapped{p, r.Keys, r.Moved, len(r.UnderReplicated), len(r.Others), o.DryRun}, asJSON); err != nil {
+		if err := a.showRewrapped(rewrapped{ring.purpose(), ring.repository, r.Keys, r.Moved, len(r.UnderReplicated), len(r.Others), o.DryRun}, asJSON); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -88,14 +94,14 @@ func (a *app) rewrap(ctx context.Context, v *vaultdir.Vault, list []keys.Purpose
 }
 
 // rewrapRecorded writes nothing of a ring without keys, nor of a dry run.
-func rewrapRecorded(ctx context.Context, v *vaultdir.Vault, p keys.Purpose, actor string, o *keys.RewrapOptions) (keys.RewrapReport, error) {
-	r, err := v.Keys.Rewrap(ctx, p, &keys.RewrapOptions{DryRun: true})
+func rewrapRecorded(ctx context.Context, v *vaultdir.Vault, ring *keyRing, actor string, o *keys.RewrapOptions) (keys.RewrapReport, error) {
+	r, err := ring.Rewrap(ctx, &keys.RewrapOptions{DryRun: true})
 	if o.DryRun || err != nil || r.Keys == 0 {
 		return r, err
 	}
 	const lost = "data keys were moved, but the audit log could not be written; the same command does so"
-	err = recorded(ctx, v, ringEvent(audit.RewrapKeys, actor, p), lost, func(e *audit.Event) (err error) {
-		r, err = v.Keys.Rewrap(ctx, p, o)
+	err = recorded(ctx, v, ringEvent(audit.RewrapKeys, actor, ring), lost, func(e *audit.Event) (err error) {
+		r, err = ring.Rewrap(ctx, o)
 		e.Reason += fmt.Sprintf(", %d data keys, %d moved", r.Keys, r.Moved)
 		return err
 	})
@@ -106,7 +112,7 @@ func (a *app) showRewrapped(r rewrapped, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(r)
 	}
-	_, err := fmt.Fprintf(a.stdout, "%-9s  %d data keys, %d moved, %d not wrapped by the vault's key, %d wrapped by others too\n",
-		r.Ring, r.Keys, r.Moved, r.UnderReplicated, r.Others)
+	_, err := fmt.Fprintf(a.stdout, "%-9s  %d data keys, %d moved, %d not wrapped by the vault's key, %d wrapped by others too%s\n",
+		r.Ring, r.Keys, r.Moved, r.UnderReplicated, r.Others, ofRepository(r.Repository))
 	return err
 }

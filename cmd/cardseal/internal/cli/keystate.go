@@ -59,16 +59,16 @@ func (a *app) keyChange(name, short, long string, what audit.Action, change func
 				return err
 			}
 			defer v.Close()
-			r, err := findKey(c.Context(), v, id)
+			r, repository, err := findKey(c.Context(), v, id)
 			if err != nil {
 				return err
 			}
-			err = recorded(c.Context(), v, keyEvent(what, who, r), lost, func(e *audit.Event) error {
+			err = recorded(c.Context(), v, keyEvent(what, who, repository, r), lost, func(e *audit.Event) error {
 				was := r.State
 				if err := change(v.Keys, c.Context(), id); err != nil {
 					return keyError(err)
 				}
-				if r, err = findKey(c.Context(), v, id); err == nil && r.State == was {
+				if r, _, err = findKey(c.Context(), v, id); err == nil && r.State == was {
 					e.Outcome = audit.Unchanged
 				}
 				return err
@@ -76,7 +76,7 @@ func (a *app) keyChange(name, short, long string, what audit.Action, change func
 			if err != nil {
 				return err
 			}
-			return closed(v, a.showKey(listed(r, time.Now()), asJSON))
+			return closed(v, a.showKey(listed(repository, r, time.Now()), asJSON))
 		}),
 	}
 	actorFlag(c, &actor)
@@ -103,18 +103,18 @@ func isKeyID(arg string) bool {
 	return err == nil && strings.ContainsAny(arg, "abcdefABCDEF")
 }
 
-// findKey finds the record of a key of the vault.
-func findKey(ctx context.Context, v *vaultdir.Vault, id keys.KeyID) (found *keys.Record, err error) {
-	err = eachKey(ctx, v, func(r *keys.Record) error {
+// findKey finds the record of a key of the vault, and the repository whose own it is.
+func findKey(ctx context.Context, v *vaultdir.Vault, id keys.KeyID) (found *keys.Record, repository string, err error) {
+	err = eachKey(ctx, v, "", func(of string, r *keys.Record) error {
 		if r.ID == id {
-			found = r
+			found, repository = r, of
 		}
 		return nil
 	})
 	if err == nil && found == nil {
 		err = errNoKey
 	}
-	return found, err
+	return found, repository, err
 }
 
 var errNoKey = &failure{"there is no such data key in this vault; see cardseal keys list"}

@@ -17,7 +17,7 @@ func (a *app) repoCommand() *cobra.Command {
 
 func (a *app) repoCreate() *cobra.Command {
 	var generation, management, verification, masking string
-	var expiry, issuer, asJSON bool
+	var expiry, issuer, perScope, asJSON bool
 	c := &cobra.Command{
 		Use:   "create ID",
 		Short: "Make a repository; its configuration never changes",
@@ -34,6 +34,9 @@ error; with another one it is.
   UNIQUE_CARD        a card has one token
   UNIQUE_TOKEN       every save makes a new token
 
+--per-scope-keys gives the repository data keys of its own, so that its cards can be
+shredded apart from all others; each such repository calls the KMS on its own account.
+
 --issuer-codes lets the repository keep its cards' security codes for good, which only
 the issuer of the cards may (PCI DSS 3.3.3); the audit log says so. Codes of other
 repositories are forgotten: see cardseal cvc --help.`,
@@ -41,7 +44,7 @@ repositories are forgotten: see cardseal cvc --help.`,
   cardseal repo create SHOP-EU --generation UUID --management UNIQUE_TOKEN --masking 0.4`,
 		Args: oneArgument("repository's ID"),
 		RunE: action(func(c *cobra.Command, args []string) error {
-			config := tokenize.Config{ID: args[0], RequireExpiry: expiry, IssuerCodes: issuer}
+			config := tokenize.Config{ID: args[0], RequireExpiry: expiry, IssuerCodes: issuer, PerScopeKeys: perScope}
 			for _, f := range []struct {
 				name, text string
 				parse      func([]byte) error
@@ -76,6 +79,7 @@ repositories are forgotten: see cardseal cvc --help.`,
 	flags.StringVar(&verification, "verification", "BASIC", "how cards are checked: NONE or BASIC")
 	flags.StringVar(&masking, "masking", "6.4", "how many first and last digits are shown")
 	flags.BoolVar(&expiry, "require-expiry", false, "refuse cards without an expiry")
+	flags.BoolVar(&perScope, "per-scope-keys", false, "data keys of the repository's own")
 	flags.BoolVar(&issuer, "issuer-codes", false, "keep security codes for good, as the issuer of the cards")
 	flags.BoolVar(&asJSON, "json", false, "one JSON object")
 	return c
@@ -175,6 +179,9 @@ func (a *app) showRepository(c tokenize.Config, asJSON bool) error {
 	more := ""
 	if c.RequireExpiry {
 		more += "  expiry required"
+	}
+	if c.PerScopeKeys {
+		more += "  keys of its own"
 	}
 	if c.IssuerCodes {
 		more += "  issuer's codes"

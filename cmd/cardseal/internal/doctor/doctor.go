@@ -43,6 +43,7 @@ type checkup struct {
 	dir      string
 	findings []Finding
 	foundBy  map[keys.KeyID]bool // index keys that repositories are found by
+	owners   map[string]string   // scopes of rings by the repository whose own they are, "" for those shared
 }
 
 func (c *checkup) say(g Grade, subject, format string, args ...any) {
@@ -52,7 +53,7 @@ func (c *checkup) say(g Grade, subject, format string, args ...any) {
 // Examine looks at the vault in a folder; open opens a key in a KMS. An error ends
 // the examination: what was found before it is returned with it.
 func Examine(ctx context.Context, dir string, open vaultdir.OpenKEK) ([]Finding, error) {
-	c := &checkup{dir: dir, foundBy: map[keys.KeyID]bool{}}
+	c := &checkup{dir: dir, foundBy: map[keys.KeyID]bool{}, owners: map[string]string{"": ""}}
 	found, err := vaultdir.Find(dir)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,9 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/cardseal/cardseal/keys"
@@ -25,6 +28,9 @@ func (c *checkup) repositories(ctx context.Context, cards store.Cards) error {
 			continue
 		}
 		c.repository(config)
+		if config.PerScopeKeys {
+			c.owners[config.ID] = uuid(r.Scope)
+		}
 		c.index(r)
 	}
 	return nil
@@ -63,29 +69,39 @@ const environment = "production"
 
 // ages holds each ring's active key against the cryptoperiod.
 func (c *checkup) ages(ctx context.Context, s keys.Store, now time.Time) error {
-	for _, p := range []keys.Purpose{keys.PAN, keys.CVC, keys.Index, keys.Analytics, keys.FPE, keys.Capture, keys.Audit} {
-		records, _, err := s.List(ctx, keys.RingID{Environment: environment, Purpose: p})
-		if err != nil {
-			return err
-		}
-		for _, r := range records {
-			// A retired index key may be what a repository is found by.
-			if age := now.Sub(r.Created); r.State == keys.Active || c.foundBy[r.ID] && age >= Cryptoperiod {
-				c.age(p, age)
+	for _, owner := range slices.Sorted(maps.Keys(c.owners)) {
+		for _, p := range []keys.Purpose{keys.PAN, keys.CVC, keys.Index, keys.Analytics, keys.FPE, keys.Capture, keys.Audit} {
+			records, _, err := s.List(ctx, keys.RingID{Environment: environment, Purpose: p, Scope: c.owners[owner]})
+			if err != nil {
+				return err
+			}
+			for _, r := range records {
+				// A retired index key may be what a repository is found by.
+				if age := now.Sub(r.Created); r.State == keys.Active || c.foundBy[r.ID] && age >= Cryptoperiod {
+					c.age(p, owner, age)
+				}
 			}
 		}
 	}
 	return nil
 }
 
-func (c *checkup) age(p keys.Purpose, age time.Duration) {
-	days := int(age.Hours() / 24)
+// uuid is a scope as the rings that are a repository's own have it.
+func uuid(id store.ScopeID) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[0:4], id[4:6], id[6:8], id[8:10], id[10:16])
+}
+
+func (c *checkup) age(p keys.Purpose, owner string, age time.Duration) {
+	days, of, command := int(age.Hours()/24), "", ""
+	if owner != "" {
+		of, command = " of "+owner, " --repository "+owner
+	}
 	switch {
 	case age < Cryptoperiod:
-		c.say(OK, "data key", "ring %s: the active key is %d days old", p, days)
+		c.say(OK, "data key", "ring %s%s: the active key is %d days old", p, of, days)
 	case p == keys.Index:
-		c.say(Warn, "data key", "ring %s: the key is %d days old, more than a year: cardseal reindex", p, days)
+		c.say(Warn, "data key", "ring %s%s: the key is %d days old, more than a year: cardseal reindex%s", p, of, days, command)
 	default:
-		c.say(Warn, "data key", "ring %s: the active key is %d days old, more than a year: cardseal keys rotate --purpose %s", p, days, p)
+		c.say(Warn, "data key", "ring %s%s: the active key is %d days old, more than a year: cardseal keys rotate --purpose %s%s", p, of, days, p, command)
 	}
 }
