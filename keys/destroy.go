@@ -31,7 +31,8 @@ type DestroyOptions struct {
 	// Default the manager's own.
 	Serve time.Duration
 	// Skew is how far their clocks may lie apart, and how long the store may take to
-	// carry a change out. Default a minute.
+	// carry a change out. Default a minute; give a second at least, since a key's times
+	// are whole ones.
 	Skew time.Duration
 	// DestroyKEK first asks the KMS to destroy the KEKs that [Options.KEKFor] names
 	// for the key's scope, and with them all that they guard, in every purpose. Only
@@ -153,7 +154,7 @@ func (m *Manager) destroy(ctx context.Context, id KeyID, o DestroyOptions) (Rece
 		return Receipt{}, err
 	}
 	receipt.Destroyed = rec.Changed
-	receipt.LastUse = time.Now().UTC().Add(o.Serve + o.Skew).Truncate(time.Second)
+	receipt.LastUse = time.Now().UTC().Add(o.Serve + o.Skew + time.Second - 1).Truncate(time.Second)
 	return receipt, nil
 }
 
