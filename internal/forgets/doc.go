@@ -12,15 +12,14 @@
 // ephemeral database's own folder. Then the base backup is brought up to the log's
 // end on another server, the dump is restored there, and both are asked for each code,
 // with the KEK at hand. A code of an issuer's, which is durable, is found in each of
-// these places by the same search, and opened.
-// A file of bolt beside codes in memory is searched likewise.
+// these places by the same search, and opened. A file of bolt beside codes in memory
+// is searched likewise.
 //
 // The copies that do leak are made too: a dump of the ephemeral database, and copies of
 // the volume with the server stopped and running, each while an epoch lived. They give
-// the codes to whoever has the KEK, when the original has long forgotten them. So do,
-// to whoever reads files and not tables, the ephemeral database's own files after the
-// end, which keep rows that were deleted until VACUUM FULL writes the tables anew: that
-// is seen as well.
+// the codes to whoever has the KEK, when the original has long forgotten them. A copy of
+// the files made after the end may have sealed codes, which their table keeps until it
+// is written anew, but the wrapped key of no epoch.
 //
 // What it does not see: memory, swap and core files; a search finds no bytes that were
 // compressed or encrypted on their way. A code itself is three digits, and cannot be

@@ -37,6 +37,8 @@ func TestPostgres(t *testing.T) {
 
 	look := s.search()
 	disk := copyOf(t, c.data())
+	require.NotContains(t, kinds(look.in(t, disk)), "an epoch's wrapped key")
+	// Of the ephemeral database's own files more is not asked: see TestLeaks.
 	require.NoError(t, os.RemoveAll(filepath.Join(disk, filepath.Dir(tables["codes"]))))
 	log := filepath.Join(filepath.Dir(c.data()), "log.txt")
 	for _, path := range []string{backup, early, late, c.archive, disk, log} {
