@@ -152,8 +152,11 @@ func (w *bank) rounds() {
 	w.Helper()
 	began, total := time.Now(), tally{}
 	for n := range *rounds {
-		w.Tries, w.Guesses = 1+rand.IntN(10), 1+rand.IntN(100)
-		w.Unblock = n%2 == 1
+		if w.Unblock = n%2 == 1; w.Unblock {
+			w.Tries, w.Guesses = 1+rand.IntN(10), 20+rand.IntN(81)
+		} else { // more than two would seldom be under way at one counter at once
+			w.Tries, w.Guesses = 1+rand.IntN(2), 1+rand.IntN(100)
+		}
 		w.put()
 		b, err := w.board()
 		require.NoError(w, err)
@@ -297,8 +300,8 @@ func (w *bank) useUp() {
 }
 
 // A process that is killed when it has counted its attempt and has not compared has
-// used it up, right as it would have been. Nothing gives it back: not time, not another
-// process, not Unblock.
+// used it up, right as it would have been. Nothing gives it back to the code's life:
+// not another process, not a right attempt, not Unblock.
 func TestKilledBeforeComparing(t *testing.T) {
 	policies(t, func(t *testing.T, issuer bool) {
 		p := newPlan(t, true, issuer)

@@ -71,7 +71,7 @@ type ground struct {
 }
 
 func openPostgres(ctx context.Context, p *plan) (g ground, err error) {
-	pool, err := pgxpool.New(ctx, p.Cards)
+	pool, err := connect(ctx, p.Cards)
 	if err != nil {
 		return g, err
 	}
@@ -80,11 +80,20 @@ func openPostgres(ctx context.Context, p *plan) (g ground, err error) {
 		return g, err
 	}
 	g = ground{keys: d.Keys(), cards: d.Cards(), issuer: d.Codes()}
-	if pool, err = pgxpool.New(ctx, p.Codes); err != nil {
+	if pool, err = connect(ctx, p.Codes); err != nil {
 		return g, err
 	}
 	g.ephemeral, err = postgres.OpenEphemeral(ctx, pool, nil)
 	return g, err
+}
+
+func connect(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	c, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	c.MaxConns = 8
+	return pgxpool.NewWithConfig(ctx, c)
 }
 
 // service is a vault of one process's own, with the codes of its one repository.
