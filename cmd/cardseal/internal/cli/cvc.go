@@ -18,7 +18,7 @@ func (a *app) cvcCommand() *cobra.Command {
 		a.cvcPut(), a.cvcVerify(), a.cvcStatus(), a.cvcUnblock(), a.cvcReset(),
 		a.cvcAllocate(), a.cvcRetrieve(), a.cvcAuthorized(), a.cvcErasures())
 	c.Long = `Security codes are read from standard input, or asked for on a terminal, never from
-arguments, and nothing prints one.
+arguments, and nothing but cvc retrieve gives one out.
 
 Whoever did not issue the cards must not keep their codes after authorization, even
 encrypted (PCI DSS 3.3.1). So the codes of a repository are forgotten: they lie, with

@@ -1,9 +1,6 @@
 package cli
 
 import (
-	"bytes"
-	"context"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -255,35 +252,4 @@ func TestCVCRefuses(t *testing.T) {
 	r := w.cvc(secretCode, "put", w.amex("SHOP"), "--repository", "SHOP")
 	require.Equal(t, ExitFailed, r.code)
 	require.Contains(t, r.err, `name one in `+filepath.Join(w.vaultDir(), "settings.json")+` as "codes"`)
-}
-
-// A code is asked for on a terminal without showing it.
-func TestCVCOnATerminal(t *testing.T) {
-	w, token := issuer(t)
-	near, typed, show := openTypedOn(t)
-	var out, said bytes.Buffer
-	done := make(chan int, 1)
-	go func() {
-		done <- Run(t.Context(), []string{"cvc", "put", token, "--repository", "ISSUED"}, near, &out, &said)
-	}()
-	typed(secretCode)
-	require.Equal(t, ExitDone, <-done, said.String())
-	require.False(t, aCode.MatchString(show()))
-	require.Contains(t, said.String(), "Security code: ")
-	require.Equal(t, "the security code is right\n", w.cvc(secretCode, "verify", token, "--repository", "ISSUED").out)
-	w.noCodes(out.String() + said.String())
-}
-
-// A run that is stopped is not gone on with, since nothing of the codes is written
-// down; it says so.
-func TestCVCInterrupted(t *testing.T) {
-	w, token := issuer(t)
-	ctx, stop := context.WithCancel(t.Context())
-	rest := silent{make(chan struct{})}
-	go func() { <-rest.asked; stop() }()
-	in := io.MultiReader(strings.NewReader(token+","+secretCode+"\n"), rest)
-	var out, said bytes.Buffer
-	require.Equal(t, ExitFailed, Run(ctx, []string{"cvc", "put", "--in", "-", "--repository", "ISSUED"}, in, &out, &said))
-	require.Regexp(t, `interrupted after [01] rows; those were carried out`, said.String())
-	w.noCodes(out.String() + said.String())
 }
