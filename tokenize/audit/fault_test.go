@@ -148,8 +148,13 @@ func TestSyncFails(t *testing.T) {
 	f, d := openFaulty(t, path)
 	require.NoError(t, f.Record(t.Context(), []Event{{Action: Save}}))
 	d.sync = errFault
-	require.NoError(t, f.Record(t.Context(), []Event{{Action: Save}}), "only a reveal waits for the disk")
+	require.NoError(t, f.Record(t.Context(), []Event{{Action: Save}}), "only what gives something out waits for the disk")
 	require.ErrorIs(t, f.Record(t.Context(), []Event{{Action: Save}, {Action: Reveal}}), errFault)
+	for _, gives := range []Action{RevealVaultless, RevealCaptured, RevealScheme, RetrieveCode} {
+		f, d := openFaulty(t, filepath.Join(t.TempDir(), "log"))
+		d.sync = errFault
+		require.ErrorIs(t, f.Record(t.Context(), []Event{{Action: gives}}), errFault, gives)
+	}
 	d.sync = nil
 	require.ErrorIs(t, f.Record(t.Context(), []Event{{Action: Save}}), errFault)
 	require.NoError(t, f.Close())

@@ -131,8 +131,8 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
-// Record appends events. Those of revealing are durable when it returns, others
-// after [File.Sync]. The context bounds the calls for keys alone.
+// Record appends events. Those of what gives out a card number or a security code are
+// durable when it returns, others after [File.Sync]. The context bounds the calls for keys alone.
 func (f *File) Record(ctx context.Context, events []Event) error {
 	if len(events) == 0 {
 		return nil
@@ -141,8 +141,9 @@ func (f *File) Record(ctx context.Context, events []Event) error {
 		return err
 	}
 	for i := range events {
-		if events[i].Action == Reveal {
-			return f.Sync() // before a number is given out
+		switch events[i].Action {
+		case Reveal, RevealVaultless, RevealCaptured, RevealScheme, RetrieveCode:
+			return f.Sync() // before it is given out
 		}
 	}
 	return nil

@@ -28,7 +28,8 @@ share a database, each with a folder of its own that names the same key.
 --codes names a PostgreSQL database of its own for the security codes of repositories
 that are no issuer's: they are forgotten, and neither file nor store nor backup has
 them (see cardseal cvc --help). Its tables are made by cardseal store migrate --codes
-before. In a vault that is there already, write the URI into settings.json as "codes".
+before. In a vault that is there already, write the URI into settings.json as "codes",
+and as "codesTTL" how long services keep a code, if it is not 15m.
 
 Without --kek init also makes a key file, mode 0600, in another folder
 ($XDG_CONFIG_HOME/cardseal/keys). A key in a file, with or without a passphrase, is
@@ -48,6 +49,9 @@ for development only: PCI DSS 3.6.1.2 asks for a key that a KMS or HSM guards.`,
 			}
 			if passphrase && o.KEK == "" {
 				o.KEK = "passphrase:"
+			}
+			if c.Flags().Changed("codes-ttl") && (o.Codes == "" || !vaultdir.IsCodesTTL(o.CodesTTL)) {
+				return usagef("--codes-ttl goes with --codes, and is a time from 1s to 24h")
 			}
 			dir, _, err := a.locate()
 			if err != nil {
@@ -70,6 +74,7 @@ for development only: PCI DSS 3.6.1.2 asks for a key that a KMS or HSM guards.`,
 	c.Flags().StringVar(&o.KEK, "kek", "", "the key: a URI in a KMS, local:///path, or passphrase: or passphrase:///path (default a new key file)")
 	c.Flags().StringVar(&o.Store, "store", "", "the store: bolt:///path or postgres://host/database (default vault.bolt in the folder)")
 	c.Flags().StringVar(&o.Codes, "codes", "", "the database for security codes that are to be forgotten: postgres://host/database (default none)")
+	c.Flags().DurationVar(&o.CodesTTL, "codes-ttl", 0, "how long every service on that database keeps a code (default 15m)")
 	c.Flags().BoolVar(&passphrase, "passphrase", false, "guard the key by a passphrase, which is asked for; short for --kek passphrase:")
 	return c
 }

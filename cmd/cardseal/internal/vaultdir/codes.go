@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -28,6 +29,9 @@ func ParseCodes(uri string) (Place, error) {
 	}
 	return parseDatabase(u)
 }
+
+// IsCodesTTL reports whether a code may be kept so long (code.TransientOptions).
+func IsCodesTTL(d time.Duration) bool { return d >= time.Second && d <= 24*time.Hour }
 
 // Ephemeral is an open database for security codes, which closes its pool with it.
 type Ephemeral struct {
@@ -74,7 +78,7 @@ func (v *Vault) Transient(ctx context.Context) (*code.Transient, error) {
 		}
 	}
 	v.transient, err = code.OpenTransient(ctx, v.ephemeral, v.kek, &code.TransientOptions{
-		AllowDevelopmentKEK: true, Audit: v.Audit,
+		AllowDevelopmentKEK: true, Audit: v.Audit, TTL: v.codesTTL,
 	})
 	return v.transient, err
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/cardseal/cardseal/backends/kek/local"
 	"github.com/cardseal/cardseal/backends/store/bolt"
@@ -26,7 +27,8 @@ type MakeOptions struct {
 	Store string // bolt:///path or postgres://host/database; default vault.bolt in the folder
 	// Codes is a database for security codes that are to be forgotten, see
 	// [Settings].Codes; default none.
-	Codes string
+	Codes    string
+	CodesTTL time.Duration // see [Settings].CodesTTL; default 15 minutes
 	// Passphrase is asked once for a new passphrase file.
 	Passphrase func() ([]byte, error)
 	// OpenKEK opens a key in a KMS, which is tried before anything is made; nil
@@ -72,6 +74,9 @@ func Make(ctx context.Context, dir string, o *MakeOptions) (Made, error) {
 		return made, err
 	}
 	s := Settings{Version: settingsVersion, KEK: o.KEK, Store: o.Store, Codes: o.Codes}
+	if o.CodesTTL != 0 {
+		s.CodesTTL = o.CodesTTL.String()
+	}
 	if !inKMS(o.KEK) {
 		err := makeKey(dir, o, &made)
 		if err == nil {

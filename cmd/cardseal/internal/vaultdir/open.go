@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"time"
 
 	"github.com/cardseal/cardseal/backends/kek/local"
@@ -38,9 +39,10 @@ type Vault struct {
 	Keys     *keys.Manager
 	Audit    *audit.File
 
-	db    DB
-	kek   open.KEK
-	codes Place // Found.Codes
+	db       DB
+	kek      open.KEK
+	codes    Place         // Found.Codes
+	codesTTL time.Duration // Found.CodesTTL
 	// Of security codes that are to be forgotten, nil before they are asked for.
 	ephemeral *Ephemeral
 	transient *code.Transient
@@ -52,7 +54,8 @@ type Found struct {
 	KEK      string // its URI
 	KeyFile  string // path of a local key; "" where a KMS guards the key
 	Store    Place
-	Codes    Place // the zero Place where the settings name none
+	Codes    Place         // the zero Place where the settings name none
+	CodesTTL time.Duration // 0 where they do not say
 }
 
 // Find reads the settings of the vault in a folder. The error is [ErrMissing]
@@ -77,6 +80,11 @@ func Find(dir string) (f Found, err error) {
 	if f.Store, err = ParseStore(dir, f.Settings.Store); err == nil && f.Settings.Codes != "" {
 		f.Codes, err = ParseCodes(f.Settings.Codes)
 	}
+	if ttl := f.Settings.CodesTTL; err == nil && ttl != "" {
+		if f.CodesTTL, err = time.ParseDuration(ttl); err != nil || !IsCodesTTL(f.CodesTTL) {
+			err = &SettingsError{filepath.Join(dir, SettingsFile), `has a "codesTTL" that is no time from 1s to 24h`}
+		}
+	}
 	return f, err
 }
 
@@ -93,7 +101,7 @@ func Open(ctx context.Context, dir string, o *OpenOptions) (_ *Vault, err error)
 	if err != nil {
 		return nil, err
 	}
-	v := &Vault{Dir: dir, Settings: found.Settings, codes: found.Codes}
+	v := &Vault{Dir: dir, Settings: found.Settings, codes: found.Codes, codesTTL: found.CodesTTL}
 	defer func() {
 		if err != nil {
 			v.Close()

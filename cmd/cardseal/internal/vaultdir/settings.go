@@ -30,6 +30,9 @@ type Settings struct {
 	// Codes is the URI of a PostgreSQL database of its own for security codes that are
 	// to be forgotten; without it there are none.
 	Codes string `json:"codes,omitempty"`
+	// CodesTTL is how long a code is kept there, such as 30m: as long as every service on
+	// that database keeps it. Default 15m.
+	CodesTTL string `json:"codesTTL,omitempty"`
 }
 
 // SettingsError is a settings file that cannot be used.
