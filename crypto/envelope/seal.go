@@ -51,7 +51,11 @@ func (s *SealingKey) Seal(dst, plaintext, aad []byte) []byte {
 	// The header is written last: the cipher checks overlap with what it writes
 	// itself, and a header written first could fall on the plaintext unseen.
 	record := s.aead.Seal(dst[:body], nil, plaintext, aad)
-	copy(record[start:body], s.header)
+	if len(s.header) == storedPrefix {
+		*(*[storedPrefix]byte)(record[start:]) = s.fixed
+	} else {
+		copy(record[start:body], s.header)
+	}
 	return record
 }
 

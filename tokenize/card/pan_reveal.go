@@ -44,11 +44,13 @@ func (p PAN) AppendPacked(dst []byte) []byte {
 	if p.n == 0 {
 		return dst
 	}
-	w := p.words()
 	mx, my := nibbleMasks(p.n)
-	dst = append(dst, p.n)
-	dst = binary.BigEndian.AppendUint64(dst, w.x|^mx)
-	return binary.BigEndian.AppendUint16(dst, w.y|^my)
+	dst = room(dst, PackedSize)
+	b := (*[PackedSize]byte)(dst[len(dst)-PackedSize:])
+	b[0] = p.n
+	binary.BigEndian.PutUint64(b[1:], p.x^padX|^mx)
+	binary.BigEndian.PutUint16(b[9:], p.y^padY|^my)
+	return dst
 }
 
 // ParsePacked reads what AppendPacked wrote and nothing else: exactly PackedSize
