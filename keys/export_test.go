@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"context"
 	"time"
 	"unsafe"
 
@@ -176,4 +177,14 @@ func EvictAll(m *Manager) {
 	for _, r := range m.snapshot() {
 		r.empty()
 	}
+}
+
+// ActiveUntold reads the ring's active key in a call that others join, and that ends
+// once gate is closed.
+func ActiveUntold(s *Scope, gate <-chan struct{}) {
+	s.ring.flights.DoChan("active", s.ring.m.shared(context.Background(), func(ctx context.Context) (any, error) {
+		v, err := s.ring.activate(ctx)
+		<-gate
+		return v, err
+	}))
 }

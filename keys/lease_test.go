@@ -173,6 +173,32 @@ func TestRefreshDuringRead(t *testing.T) {
 	}
 }
 
+// A read that is over, but whose callers were not told yet, does not answer a call made
+// after Refresh.
+func TestRefreshRightBehindARead(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld()
+		m, other := w.manager(t, patient()), w.manager(t, patient())
+		s := pan(t, m)
+		gate := make(chan struct{})
+		keys.ActiveUntold(s, gate)
+		synctest.Wait()
+		next, err := other.Rotate(t.Context(), keys.PAN)
+		require.NoError(t, err)
+		s.Refresh()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			active, err := s.ActiveKey(t.Context())
+			assert.NoError(t, err)
+			assert.Equal(t, next, active)
+		})
+		synctest.Wait()
+		close(gate)
+		wg.Wait()
+		require.Equal(t, next, keyOf(t, seal(t, s)))
+	})
+}
+
 func TestRefreshReadsTheStore(t *testing.T) {
 	w := newWorld()
 	m, other := w.manager(t, nil), w.manager(t, nil)

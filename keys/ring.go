@@ -72,11 +72,23 @@ func (r *ring) active(ctx context.Context) (*epoch, error) {
 	if e := r.epoch.Load(); e != nil {
 		return e, nil
 	}
-	v, err := r.wait(ctx, "active", r.activate)
-	if err != nil {
-		return nil, err
+	called := r.moment()
+	for {
+		v, err := r.wait(ctx, "active", r.activate)
+		if err != nil {
+			return nil, err
+		}
+		// A call that joins another one's may have ended the lease that this one read.
+		if a := v.(activation); a.turn >= called.turn {
+			return a.epoch, nil
+		}
 	}
-	return v.(*epoch), nil
+}
+
+// activation is what came of a call to activate.
+type activation struct {
+	epoch *epoch
+	turn  uint64 // of the lease
 }
 
 // wait joins the call of that name or makes it, and leaves when ctx ends.
@@ -106,8 +118,11 @@ func (r *ring) activate(ctx context.Context) (any, error) {
 			return nil, err
 		}
 		e, err := r.begin(key, m)
-		if e != nil || err != nil {
-			return e, err
+		if err != nil {
+			return nil, err
+		}
+		if e != nil {
+			return activation{e, m.turn}, nil
 		}
 	}
 	return nil, fmt.Errorf("%w: the ring could not be read within the seal lease", ErrUnavailable)
