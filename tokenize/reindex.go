@@ -32,13 +32,6 @@ type ReindexOptions struct {
 	OnLeft     func(token string, err error)
 }
 
-func (o *ReindexOptions) check() error {
-	if err := o.Caller.may(MayUpdate); err != nil {
-		return err
-	}
-	return checkPace(&o.Batch, o.RowsPerSecond)
-}
-
 // Reindex replaces the key that the repository finds its cards by, while the
 // repository serves: it computes each card's index value anew under another data
 // key of the index ring. A call that was stopped or killed, at whatever moment, is
@@ -72,7 +65,10 @@ func (o *ReindexOptions) check() error {
 // returned once all others are done, and the next call tries again. A KMS or store
 // that does not answer ends the call; what was done stays done.
 func (r *Repository) Reindex(ctx context.Context, o ReindexOptions) (Progress, error) {
-	if err := o.check(); err != nil {
+	if err := checkPace(&o.Batch, o.RowsPerSecond); err != nil {
+		return Progress{}, err
+	}
+	if err := r.admit(ctx, &o.Caller, MayUpdate, time.Now()); err != nil {
 		return Progress{}, err
 	}
 	x := &reindex{r: r, o: &o}
@@ -227,8 +223,9 @@ func (x *reindex) dropAndSettle(ctx context.Context, s *standing) error {
 }
 
 func (x *reindex) record(ctx context.Context, o audit.Outcome) error {
-	return x.r.v.record(ctx, audit.Event{Action: audit.Reindex, Outcome: o, Repository: x.r.c.ID,
-		Merchant: x.o.Caller.Merchant, Owner: x.o.Caller.Owner})
+	e := x.r.event(audit.Reindex, &x.o.Caller)
+	e.Outcome = o
+	return x.r.v.record(ctx, e)
 }
 
 // reindexJob is the job that brings the repository to a key. Its name is no

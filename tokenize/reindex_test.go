@@ -284,10 +284,12 @@ func TestReindexedRow(t *testing.T) {
 func TestReindexOptions(t *testing.T) {
 	w := inMemory(t)
 	r := w.repo(tokenize.UUID, tokenize.UniqueCard)
-	c := me
+	c, stranger := me, me
 	c.Permissions &^= tokenize.MayUpdate
+	stranger.Merchant = "ELSEWHERE"
 	for field, o := range map[string]tokenize.ReindexOptions{
 		"caller":        {Caller: c},
+		"merchant":      {Caller: stranger},
 		"batch":         {Caller: me, Batch: tokenize.MaxBatch + 1},
 		"rowsPerSecond": {Caller: me, RowsPerSecond: -1},
 	} {
