@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -221,15 +220,16 @@ func (a *app) readReceipt(path string) (*chainedReceipt, error) {
 
 var errNoReceipt = &failure{"this is no receipt as cardseal keys destroy --json prints one, or it was altered"}
 
-// parseReceipt reads a receipt in base64, or in JSON whose fields say what it says.
+// parseReceipt reads a receipt in base64, or in JSON that says what it says, in just
+// the form that the program writes, but for white space: whoever reads it beside finds
+// no name in it twice.
 func parseReceipt(text []byte) (*chainedReceipt, error) {
 	if !bytes.HasPrefix(text, []byte("{")) {
 		return decodeReceipt(string(text))
 	}
 	var given chainedReceipt
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if d.Decode(&given) != nil || d.Decode(&struct{}{}) != io.EOF {
+	var compact, again bytes.Buffer
+	if json.Unmarshal(text, &given) != nil || json.Compact(&compact, text) != nil {
 		return nil, errNoReceipt
 	}
 	c, err := decodeReceipt(given.Receipt)
@@ -237,7 +237,8 @@ func parseReceipt(text []byte) (*chainedReceipt, error) {
 		return nil, err
 	}
 	c.Entry, c.Actor = given.Entry, given.Actor
-	if !reflect.DeepEqual(*c, given) {
+	compact.WriteByte('\n')
+	if writeJSON(&again, c) != nil || !bytes.Equal(again.Bytes(), compact.Bytes()) || c.Entry == 0 && c.Actor != "" {
 		return nil, errNoReceipt
 	}
 	return c, nil

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -115,14 +117,17 @@ func TestAlteredReceipts(t *testing.T) {
 		}
 		require.Greater(t, parse, 200, "times, records and key IDs are any number")
 		for name, other := range map[string]string{
-			"key":     strings.Replace(printed, r.Key[:4], "0000", 1),
-			"records": strings.Replace(printed, `"records":0`, `"records":1`, 1),
-			"promise": strings.Replace(printed, "older copies", "copies", 1),
-			"year":    strings.Replace(printed, `"lastUse":"20`, `"lastUse":"19`, 1),
-			"more":    strings.Replace(printed, `{`, `{"x":1,`, 1),
-			"twice":   printed + printed,
-			"receipt": strings.Replace(printed, `"receipt":"A`, `"receipt":"B`, 1),
-			"none":    "{}", "empty": "", "cut": printed[:len(printed)/2], "long": strings.Repeat("A", maxReceipt+1),
+			"key":        strings.Replace(printed, r.Key[:4], "0000", 1),
+			"records":    strings.Replace(printed, `"records":0`, `"records":1`, 1),
+			"promise":    strings.Replace(printed, "older copies", "copies", 1),
+			"year":       strings.Replace(printed, `"lastUse":"20`, `"lastUse":"19`, 1),
+			"more":       strings.Replace(printed, `{`, `{"x":1,`, 1),
+			"twice":      printed + printed,
+			"receipt":    strings.Replace(printed, `"receipt":"A`, `"receipt":"B`, 1),
+			"other name": strings.Replace(printed, `{`, `{"Promise":"gone for good",`, 1),
+			"name twice": strings.Replace(printed, `{`, `{"records":9,`, 1),
+			"actor":      strings.Replace(printed, `{`, `{"actor":"custodian-2",`, 1),
+			"none":       "{}", "empty": "", "cut": printed[:len(printed)/2], "long": strings.Repeat("A", maxReceipt+1),
 		} {
 			require.NotEqual(t, printed, other, name)
 			w.hasNot(other, errNoReceipt.Error())
@@ -222,20 +227,23 @@ func TestReceiptOfOneScope(t *testing.T) {
 	at := time.Unix(1_900_000_000, 0).UTC()
 	receipt := keys.Receipt{
 		Key: keys.KeyID{1}, Ring: keys.RingID{Environment: "production", Purpose: keys.PAN, Scope: "shop-eu"}, Destroyed: at, LastUse: at.Add(time.Hour),
-		Promise: keys.KEKGone, KEKs: []string{"kek-1", "kek-2"}, Shredded: true, Records: 7,
+		Promise: keys.KEKGone, KEKs: []string{"kek-1", "kek-2&v=<1>"}, Shredded: true, Records: 7,
 	}
 	v := w.opened()
 	require.NoError(t, v.Record(t.Context(), audit.Event{Action: audit.DestroyKey, Outcome: audit.Done, Receipt: receipt.AppendTo(nil)}))
 	require.NoError(t, v.Close())
 	r := w.ok("keys", "receipts")
 	for _, says := range []string{
-		"entry         2\n", "scope         shop-eu\n", "records lost  7\n", "KEKs          kek-1, kek-2\n",
+		"entry         2\n", "scope         shop-eu\n", "records lost  7\n", "KEKs          kek-1, kek-2&v=<1>\n",
 		"unrecoverable once the scope's KEKs are destroyed\n", "last use      2030-03-17T18:46:40Z\n",
 	} {
 		require.Contains(t, r.out, says)
 	}
 	listed := w.run("keys", "receipts", "--json").out
 	require.Len(t, lines[chainedReceipt](t, w.verifyReceipt(listed)), 1)
+	var indented bytes.Buffer
+	require.NoError(t, json.Indent(&indented, []byte(listed), "", "  "))
+	require.Len(t, lines[chainedReceipt](t, w.verifyReceipt(indented.String())), 1)
 	w.hasNot(strings.Replace(listed, "kek-2", "kek-3", 1), errNoReceipt.Error())
 	w.hasNot(strings.Replace(listed, "shop-eu", "shop-us", 1), errNoReceipt.Error())
 }

@@ -78,6 +78,35 @@ func TestReindex(t *testing.T) {
 	require.Equal(t, ExitUsage, r.code)
 }
 
+// Keys that are a repository's own are replaced beside those that are shared.
+func TestReindexOfKeysOfOneRepository(t *testing.T) {
+	w := newWorld(t)
+	w.ok("init")
+	for _, id := range []string{"A", "B", "C"} {
+		if id != "C" {
+			w.ok("repo", "create", id, "--per-scope-keys")
+		}
+		w.ok("tokenize", "--in", w.write("in", number+"\n"), "--out", w.path("t"+id), "--repository", id)
+	}
+	w.ok("tokenize", "--in", w.write("in", number+"\n"), "--out", w.path("tD"), "--repository", "D")
+	require.Len(t, w.indexKeys(), 3)
+	got := lines[reindexed](t, w.ok("reindex", "--json"))
+	require.Len(t, w.indexKeys(), 6, "one new key for each ring")
+	keys := map[string]bool{}
+	for _, r := range got {
+		require.Equal(t, int64(2), r.Changed, r.Repository)
+		keys[r.Key] = true
+	}
+	require.Len(t, got, 4)
+	require.Len(t, keys, 3)
+
+	// One that is behind makes no other ring wait, and none is made for its own.
+	w.ok("reindex", "--repository", "C")
+	require.Len(t, w.indexKeys(), 7)
+	require.Len(t, lines[reindexed](t, w.ok("reindex", "--json")), 4)
+	require.Len(t, w.indexKeys(), 9)
+}
+
 // watched ends a run once a word was written to it.
 type watched struct {
 	bytes.Buffer
