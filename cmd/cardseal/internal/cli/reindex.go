@@ -33,7 +33,8 @@ they are, and keep being found all the while.
 
 A run that was interrupted or killed is continued by the same command; so is one
 that an earlier run did for some repositories only: no new key is made as long as a
-repository is behind the one that is there.
+repository is behind the one that is there. A repository with keys of its own gets one
+of its own, whatever the others do.
 
 A card that cannot be opened stands in the way of the end, and its token is named.
 With --leave-unindexed the rotation goes past such cards: they keep their tokens, but
@@ -73,7 +74,7 @@ func (a *app) reindex(ctx context.Context, f *reindexFlags) error {
 		return err
 	}
 	defer v.Close()
-	repos, behind, err := a.toReindex(ctx, v, f.repository)
+	repos, made, err := a.toReindex(ctx, v, f.repository)
 	if err != nil {
 		return err
 	}
@@ -81,31 +82,44 @@ func (a *app) reindex(ctx context.Context, f *reindexFlags) error {
 		a.warn("no card is found by an index key yet: there is nothing to do")
 	}
 	caller := tokenize.Caller{Owner: actor, Permissions: tokenize.MayUpdate}
-	for i, repo := range repos {
-		// The first makes the key, the others take it.
-		if err := a.reindexOne(ctx, repo, caller, f, !behind && i == 0); err != nil {
+	for _, repo := range repos {
+		// The first of a ring makes the key, the others take it.
+		ring := indexRing(repo)
+		if err := a.reindexOne(ctx, repo, caller, f, !made[ring]); err != nil {
 			return closed(v, err)
 		}
+		made[ring] = true
 	}
 	return v.Close()
 }
 
-// toReindex lists the repositories that have an index key, and reports whether one
-// of them is in the middle of a rotation or has another than the ring's active key.
-func (a *app) toReindex(ctx context.Context, v *vaultdir.Vault, id string) (repos []*tokenize.Repository, behind bool, err error) {
+// indexRing tells the index rings of repositories apart: the scope of one that has
+// keys of its own, "" for the ring that the others share.
+func indexRing(repo *tokenize.Repository) string {
+	if repo.Config().PerScopeKeys {
+		return repo.Scope()
+	}
+	return ""
+}
+
+// toReindex lists the repositories that have an index key, and says of which rings the
+// new key is made already: one of their repositories is in the middle of a rotation or
+// has another than the ring's active key.
+func (a *app) toReindex(ctx context.Context, v *vaultdir.Vault, id string) (repos []*tokenize.Repository, made map[string]bool, err error) {
 	all, err := a.repositories(ctx, v, id)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
+	made = map[string]bool{}
 	for _, repo := range all {
 		st, err := repo.IndexStatus(ctx)
 		if err != nil {
-			return nil, false, err
+			return nil, nil, err
 		}
 		if st.Key.IsZero() {
 			has, err := hasCards(ctx, repo)
 			if err != nil {
-				return nil, false, err
+				return nil, nil, err
 			}
 			if !has {
 				continue
@@ -116,11 +130,13 @@ func (a *app) toReindex(ctx context.Context, v *vaultdir.Vault, id string) (repo
 		// it could only be the one.
 		active, err := repo.ActiveIndexKey(ctx)
 		if err != nil {
-			return nil, false, err
+			return nil, nil, err
 		}
-		behind = behind || st.Phase > tokenize.Settled || !st.Key.IsZero() && st.Key != active
+		if st.Phase > tokenize.Settled || !st.Key.IsZero() && st.Key != active {
+			made[indexRing(repo)] = true
+		}
 	}
-	return repos, behind, nil
+	return repos, made, nil
 }
 
 // hasCards reports whether a repository has a token.
