@@ -81,7 +81,7 @@ func (v *Vault) MerchantRepository(ctx context.Context, merchant string) (*Repos
 	if err != nil {
 		return nil, wrap(err)
 	}
-	return v.RepositoryByScope(ctx, scopeText(scope))
+	return v.RepositoryByScope(ctx, scope.String())
 }
 
 func isTestMerchant(id string) bool { return strings.HasPrefix(id, testMerchantPrefix) }

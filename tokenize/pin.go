@@ -66,7 +66,7 @@ func (r *Repository) analyticsIndex(ctx context.Context, now time.Time) (*blindi
 // ever have: under a second one every token would silently be another number.
 func (r *Repository) ff1(ctx context.Context, now time.Time) (*generate.Vaultless, error) {
 	return r.vaultless.get(ctx, r, now, keys.FPE, ff1Label, func(key []byte) (*generate.Vaultless, error) {
-		return generate.NewVaultless(key, r.keys.Environment(), scopeText(r.scope))
+		return generate.NewVaultless(key, r.keys.Environment(), r.scope.String())
 	})
 }
 

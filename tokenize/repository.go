@@ -1,7 +1,6 @@
 package tokenize
 
 import (
-	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -42,7 +41,7 @@ func (v *Vault) repository(stored *store.Repository) (*Repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Repository{v: v, c: c, scope: stored.Scope, keys: m, sealer: seal.NewIn(c.layout(), m, scopeText(stored.Scope))}
+	r := &Repository{v: v, c: c, scope: stored.Scope, keys: m, sealer: seal.NewIn(c.layout(), m, stored.Scope.String())}
 	r.batch.New = func() any { return new(batch) }
 	at, err := standingOf(stored)
 	if err != nil {
@@ -53,7 +52,7 @@ func (v *Vault) repository(stored *store.Repository) (*Repository, error) {
 		return nil, err
 	}
 	if v.o.CaptureKeys != nil {
-		if r.capture, err = capture.New(m, scopeText(stored.Scope), v.o.CaptureKeys); err != nil {
+		if r.capture, err = capture.New(m, stored.Scope.String(), v.o.CaptureKeys); err != nil {
 			return nil, wrap(err)
 		}
 	}
@@ -64,19 +63,15 @@ func (v *Vault) repository(stored *store.Repository) (*Repository, error) {
 func (r *Repository) Config() Config { return r.c }
 
 // Scope is the repository's immutable scope ID as a UUID.
-func (r *Repository) Scope() string { return scopeText(r.scope) }
+func (r *Repository) Scope() string { return r.scope.String() }
 
 // ring is the repository's handle on its data keys of a purpose.
 func (r *Repository) ring(p keys.Purpose) (*keys.Scope, error) {
-	s, err := r.keys.ScopeIn(r.c.layout(), p, scopeText(r.scope))
+	s, err := r.keys.ScopeIn(r.c.layout(), p, r.scope.String())
 	if err != nil {
 		return nil, wrap(err)
 	}
 	return s, nil
-}
-
-func scopeText(id store.ScopeID) string {
-	return fmt.Sprintf("%x-%x-%x-%x-%x", id[0:4], id[4:6], id[6:8], id[8:10], id[10:16])
 }
 
 // bins is what the vault's table knows of a number.

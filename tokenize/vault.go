@@ -193,7 +193,7 @@ func (v *Vault) RepositoryByScope(ctx context.Context, uuid string) (*Repository
 		return nil, wrap(err)
 	}
 	for i := range all {
-		if strings.EqualFold(scopeText(all[i].Scope), uuid) {
+		if strings.EqualFold(all[i].Scope.String(), uuid) {
 			return v.repository(&all[i])
 		}
 	}

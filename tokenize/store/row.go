@@ -1,9 +1,19 @@
 package store
 
-import "github.com/cardseal/cardseal/crypto/envelope"
+import (
+	"fmt"
+
+	"github.com/cardseal/cardseal/crypto/envelope"
+)
 
 // ScopeID is a repository's immutable scope: 16 random bytes.
 type ScopeID [16]byte
+
+// String is the ID as a UUID (RFC 9562, section 4): the scope that the repository's
+// data keys and sealed records are bound to.
+func (id ScopeID) String() string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[0:4], id[4:6], id[6:8], id[8:10], id[10:16])
+}
 
 // JobID names a resumable job: a keyed digest, chosen by the caller.
 type JobID [32]byte

@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -29,7 +28,7 @@ func (c *checkup) repositories(ctx context.Context, cards store.Cards) error {
 		}
 		c.repository(config)
 		if config.PerScopeKeys {
-			c.owners[config.ID] = uuid(r.Scope)
+			c.owners[config.ID] = r.Scope.String()
 		}
 		c.index(r)
 	}
@@ -84,11 +83,6 @@ func (c *checkup) ages(ctx context.Context, s keys.Store, now time.Time) error {
 		}
 	}
 	return nil
-}
-
-// uuid is a scope as the rings that are a repository's own have it.
-func uuid(id store.ScopeID) string {
-	return fmt.Sprintf("%x-%x-%x-%x-%x", id[0:4], id[4:6], id[6:8], id[8:10], id[10:16])
 }
 
 func (c *checkup) age(p keys.Purpose, owner string, age time.Duration) {
