@@ -17,7 +17,7 @@ import (
 // Sixty-four goroutines seal and open in both layouts while keys are refreshed,
 // renewed, rotated, evicted, aged past their life, disabled and enabled, and in the
 // end the manager is closed under their hands. Every call gives the right answer or
-// a kind that fits, and every record opens afterwards.
+// a kind that fits, none seals or opens after Close, and every record opens elsewhere.
 func TestTurmoil(t *testing.T) {
 	rounds := 150
 	if testing.Short() {
@@ -109,17 +109,34 @@ func TestTurmoil(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	})
 	callers.Wait()
+	scopeOf := func(m *keys.Manager, k kept) *keys.Scope {
+		if k.scope[:3] == "per" {
+			return perScope(t, m, k.scope)
+		}
+		return pan(t, m)
+	}
+	var closed atomic.Bool
 	var late sync.WaitGroup
-	for i := range 8 { // and some more until after it is closed
+	for i := range 64 { // once more until it is closed, and not a call longer
+		k := all[i%len(all)]
+		s := scopeOf(m, k)
 		late.Go(func() {
-			s, err := m.ScopeIn(keys.PerScope, keys.PAN, fmt.Sprint(i))
-			for err == nil {
-				_, err = s.Seal(t.Context(), nil, nil, additional())
+			for over := false; !over; {
+				over = closed.Load()
+				_, sealed := s.Seal(t.Context(), nil, nil, additional())
+				_, opened := s.Open(t.Context(), nil, k.record, additional())
+				for _, err := range []error{sealed, opened} {
+					if over {
+						assert.ErrorIs(t, err, keys.ErrClosed)
+					} else {
+						assert.True(t, err == nil || fits(err), "%v", err)
+					}
+				}
 			}
-			assert.ErrorIs(t, err, keys.ErrClosed)
 		})
 	}
 	require.NoError(t, m.Close())
+	closed.Store(true)
 	late.Wait()
 	close(stop)
 	upheaval.Wait()
@@ -129,10 +146,6 @@ func TestTurmoil(t *testing.T) {
 	require.Less(t, refused.Load(), answered.Load()/10)
 	fresh := w.manager(t, nil)
 	for _, k := range all {
-		s := pan(t, fresh)
-		if k.scope[:3] == "per" {
-			s = perScope(t, fresh, k.scope)
-		}
-		opens(t, s, k.record)
+		opens(t, scopeOf(fresh, k), k.record)
 	}
 }
