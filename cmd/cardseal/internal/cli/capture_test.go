@@ -116,7 +116,7 @@ func TestCaptureKeysOfRing(t *testing.T) {
 		require.EqualValues(t, 1, census())
 		w.ok("keys", "rotate", "--purpose", "capture")
 		time.Sleep(10 * time.Minute)
-		w.fails(ExitFailed, "1 records need the data key", "keys", "destroy", id, "--confirm", id)
+		w.fails(ExitFailed, "1 records need the data key: cardseal reseal --ring capture", "keys", "destroy", id, "--confirm", id)
 		require.Contains(t, w.ok("reseal", "--ring", "capture").out, "1 capture keys sealed anew")
 		got := lines[resealed](t, w.run("reseal", "--ring", "capture", "--json"))
 		require.Equal(t, []resealed{{Ring: keys.Capture, Repository: "DEFAULT"}}, got)

@@ -152,8 +152,8 @@ var errNamed = &failure{"a repository finds its cards or makes its tokens under 
 
 func inUse(records uint64, p keys.Purpose) error {
 	ring := ""
-	if p == keys.CVC {
-		ring = " --ring cvc"
+	if p == keys.CVC || p == keys.Capture {
+		ring = " --ring " + string(p)
 	}
 	return &failure{fmt.Sprintf("%d records need the data key: cardseal reseal%s brings them under the active one, --shred loses them for good", records, ring)}
 }
