@@ -41,8 +41,10 @@ type ResealOptions struct {
 // Once its keys are warm it makes no KMS call.
 //
 // Processes that have not heard of a rotation seal under the key before for as long
-// as their seal lease is ([keys.Options]), behind the cursor as well: begin when
-// it is over, or call once more then.
+// as their seal lease is ([keys.Options]), behind the cursor as well: begin when it is
+// over, or call once more when this is done. A call that only goes on where an earlier
+// one was stopped does not look behind that one's cursor; [Vault.KeyUse] tells of what
+// is left.
 //
 // A row of which a value cannot be opened is left as it is, and [ErrUnsealed]
 // returned once all others are done; the next call tries again. A KMS or store that
