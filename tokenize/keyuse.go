@@ -86,7 +86,7 @@ func (v *Vault) CloseFence(ctx context.Context, id keys.KeyID) error {
 // and capture keys need a data key. It fails with [ErrKeyNamed] where a repository
 // needs it, which keeps [keys.Manager.Destroy] from going on with Shred as well: not
 // some cards would be lost, but the repository would stand still. Once the key's fence
-// is closed ([store.Cards.CloseFence]) neither number nor names come to be more.
+// is closed ([Vault.CloseFence]) neither number nor names come to be more.
 func (v *Vault) KeyInUse(ctx context.Context, id keys.KeyID) (uint64, error) {
 	use, err := v.KeyUse(ctx, id)
 	if err != nil {

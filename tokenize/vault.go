@@ -37,7 +37,9 @@ type Options struct {
 	// can be deleted and no data key counted: codes would be left behind unseen.
 	IssuerCodes store.Codes
 	// CaptureKeys is where private capture keys are kept, sealed; without it no
-	// repository takes encrypted cards.
+	// repository takes encrypted cards. Take the card store's own, which has its fences:
+	// in any other a process that was stopped for long may store one under a data key
+	// that was destroyed meanwhile.
 	CaptureKeys capture.KeyStore
 	// BINTable stands in for the built-in brand table.
 	BINTable card.BINTable
