@@ -74,15 +74,21 @@ func (q *SaveRequest) checkTypes() error {
 	return nil
 }
 
-// analyze answers a request for an analytics token alone.
-func (b *batch) analyze(ctx context.Context, i int) error {
-	token, err := b.r.analyticsToken(ctx, b.now, b.reqs[i].Card.Number)
-	if err != nil {
-		return err
-	}
-	b.res[i].Details = Details{
-		Repository: b.r.c.ID, Analytics: token, Outcome: Computed,
-		Verified: b.prep[i].verified, CorrelationID: b.reqs[i].CorrelationID,
+// analyze answers the requests for an analytics token alone, once they are verified.
+func (b *batch) analyze(ctx context.Context) error {
+	for i := range b.reqs {
+		q := &b.reqs[i]
+		if q.Types != Analytics || b.res[i].Err != nil {
+			continue
+		}
+		token, err := b.r.analyticsToken(ctx, b.now, q.Card.Number)
+		if err != nil {
+			return err
+		}
+		b.res[i].Details = Details{
+			Repository: b.r.c.ID, Analytics: token, Outcome: Computed,
+			Verified: b.prep[i].verified, CorrelationID: q.CorrelationID,
+		}
 	}
 	return nil
 }

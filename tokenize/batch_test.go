@@ -97,6 +97,18 @@ func TestBatchSizes(t *testing.T) {
 	fails(t, err, tokenize.InvalidRequest, "batch", nil)
 }
 
+// A refused request has no details, though it was planned before the store refused it.
+func TestBatchRefusedHasNoDetails(t *testing.T) {
+	stores(t, func(t *testing.T, w *world) {
+		r := w.repo(tokenize.UUID, tokenize.UniqueToken)
+		w.save(r, keyed(req(t, visa), "k1"))
+		res := w.batch(r, keyed(req(t, amex), "k1"), req(t, master))
+		fails(t, res[0].Err, tokenize.RequestRejected, "idempotencyKey", tokenize.ErrReusedKey)
+		require.Zero(t, res[0].Details)
+		w.holds(r, res[1].Details.Token, master)
+	})
+}
+
 // Results belong to the caller: a later call does not change them.
 func TestResultsAreTheCallers(t *testing.T) {
 	w := inMemory(t)

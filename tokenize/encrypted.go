@@ -126,9 +126,9 @@ func (b *batch) spendAlone(ctx context.Context) {
 	for k, i := range from {
 		switch id := b.reqs[i].CorrelationID; {
 		case err != nil:
-			b.res[i] = SaveResult{Err: fault(err, id)}
+			b.res[i].Err = fault(err, id)
 		case before[k]:
-			b.res[i] = SaveResult{Err: fault(untimely(capture.ErrReplayed), id)}
+			b.res[i].Err = fault(untimely(capture.ErrReplayed), id)
 		}
 	}
 }

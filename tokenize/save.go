@@ -142,9 +142,6 @@ func (b *batch) run(ctx context.Context, s *step) error {
 		read = read || q.Token != ""
 		if q.Types == Analytics && b.res[i].Err == nil {
 			b.prep[i].hasNumber = false // there is nothing to look up
-			if err := b.analyze(ctx, i); err != nil {
-				return err
-			}
 		}
 	}
 	if b.r.c.Generation == FF1 {
@@ -165,6 +162,9 @@ func (b *batch) run(ctx context.Context, s *step) error {
 		}
 		b.now = time.Now()
 	}
+	if err := b.analyze(ctx); err != nil {
+		return err
+	}
 	for range maxRounds {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -179,6 +179,7 @@ func (b *batch) run(ctx context.Context, s *step) error {
 		if done {
 			b.meet()
 			b.spendAlone(ctx)
+			b.clearRefused()
 			err := b.audit(ctx)
 			b.keepCodes(ctx)
 			return err
@@ -200,6 +201,16 @@ func (b *batch) meet() {
 	})
 	if b.r.met.Load() != met {
 		b.r.met.Store(met)
+	}
+}
+
+// clearRefused takes from refused requests what a plan before that promised them: a
+// token that was drawn for one was not stored.
+func (b *batch) clearRefused() {
+	for i := range b.res {
+		if b.res[i].Err != nil {
+			b.res[i].Details = Details{}
+		}
 	}
 }
 
