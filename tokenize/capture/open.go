@@ -46,9 +46,9 @@ func (o *Opened) Fresh(now time.Time) error {
 
 // Open opens a message that names a key of the alias: a JWE in compact form, or
 // an HPKE message in base64url. The caller must insert what Replay says together
-// with what it does with the card, or the message could be sent again. The errors
-// are [ErrOpen] and its kinds [ErrStale] and [ErrFuture], or those of store, KMS
-// and context.
+// with what it does with the card, within [Skew], or the message could be sent again.
+// The errors are [ErrOpen] and its kinds [ErrStale] and [ErrFuture], or those of
+// store, KMS and context.
 func (r *Keyring) Open(ctx context.Context, alias string, text []byte) (Opened, error) {
 	o, err := r.OpenLate(ctx, alias, text)
 	if err != nil {

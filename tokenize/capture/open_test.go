@@ -103,6 +103,7 @@ func TestReplay(t *testing.T) {
 				time.Sleep(time.Minute)
 			}
 			time.Sleep(2 * time.Minute) // to a clock that is two minutes late it is 15 minutes old
+			taken.Until = time.Now().Add(capture.ReplayLife)
 			require.Equal(t, capture.ErrReplayed, replays.Insert(t.Context(), taken))
 			_, err = one.OpenOnce(t.Context(), replays, "web", text)
 			require.Equal(t, capture.ErrStale, err)

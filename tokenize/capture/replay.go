@@ -10,8 +10,9 @@ import (
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
-// Replay is what must be remembered of a message, so that it is taken once. The
-// digest is keyed; it tells nothing of the card.
+// Replay is what must be remembered of a message, so that it is taken once. It is to be
+// inserted within [Skew] of the opening: after that, what others remembered may have
+// ended. The digest is keyed; it tells nothing of the card.
 type Replay struct {
 	Scope  string
 	Digest [cryptocapture.DigestSize]byte
@@ -22,7 +23,8 @@ type Replay struct {
 type ReplayStore interface {
 	// Insert remembers r up to and at r.Until, or returns ErrReplayed if its digest
 	// is remembered already. Of any number of calls with one digest, made at once, one
-	// succeeds.
+	// succeeds. A message that was opened more than Skew ago is ErrStale, to be opened
+	// anew.
 	Insert(ctx context.Context, r Replay) error
 }
 
@@ -39,7 +41,11 @@ type storedReplays struct {
 }
 
 func (s storedReplays) Insert(ctx context.Context, r Replay) error {
-	before, err := s.cards.Spend(ctx, s.scope, []store.Spend{r.Spend(time.Now())})
+	now := time.Now()
+	if r.tooLate(now) {
+		return ErrStale
+	}
+	before, err := s.cards.Spend(ctx, s.scope, []store.Spend{r.Spend(now)})
 	if err != nil {
 		return fmt.Errorf("capture: replays: %w", err)
 	}
@@ -49,7 +55,12 @@ func (s storedReplays) Insert(ctx context.Context, r Replay) error {
 	return nil
 }
 
-// Spend is what a [store.Write] inserts for the message at a time.
+// tooLate reports whether the message was opened more than Skew ago. One that is taken
+// on another clock at the first moment and opened here at the last is forgotten there
+// that long after.
+func (r *Replay) tooLate(now time.Time) bool { return r.Until.Sub(now) < ReplayLife-Skew }
+
+// Spend is what a [store.Write] inserts for the message, which was fresh at the time.
 func (r *Replay) Spend(now time.Time) store.Spend {
 	// A millisecond more, since fractions of one are cut off.
 	return store.Spend{Digest: r.Digest, Now: now.UnixMilli(), Until: r.Until.UnixMilli() + 1}
@@ -86,7 +97,7 @@ func NewMemoryReplays(max int) *MemoryReplays {
 	return &MemoryReplays{max: max, until: map[digest]time.Time{}}
 }
 
-// Insert remembers r, or returns [ErrReplayed] or [ErrReplaysFull].
+// Insert remembers r, or returns [ErrReplayed], [ErrStale] or [ErrReplaysFull].
 func (s *MemoryReplays) Insert(ctx context.Context, r Replay) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -94,8 +105,11 @@ func (s *MemoryReplays) Insert(ctx context.Context, r Replay) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
+	if r.tooLate(now) {
+		return ErrStale
+	}
 	s.forget(now)
-	if until, ok := s.until[r.Digest]; ok && !now.After(until) {
+	if until, ok := s.until[r.Digest]; ok && !past(until, now) {
 		return ErrReplayed
 	}
 	if len(s.queue) >= s.max {
@@ -108,11 +122,15 @@ func (s *MemoryReplays) Insert(ctx context.Context, r Replay) error {
 
 // forget drops from the front of the queue what is past.
 func (s *MemoryReplays) forget(now time.Time) {
-	for len(s.queue) > 0 && now.After(s.queue[0].until) {
+	for len(s.queue) > 0 && past(s.queue[0].until, now) {
 		// A digest that came again after its end has a later entry of its own.
-		if q := s.queue[0]; now.After(s.until[q.digest]) {
+		if q := s.queue[0]; past(s.until[q.digest], now) {
 			delete(s.until, q.digest)
 		}
 		s.queue = s.queue[1:]
 	}
 }
+
+// past reports a time that is over by the monotonic and by the wall clock: whether a
+// message is fresh the latter says, which may be set back.
+func past(until, now time.Time) bool { return now.After(until) && now.Round(0).After(until) }

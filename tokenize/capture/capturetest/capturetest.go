@@ -224,6 +224,13 @@ func RunReplays(t *testing.T, open func(t *testing.T) capture.ReplayStore) {
 		longer.Until = longer.Until.Add(time.Hour)
 		mustBe(t, s.Insert(t.Context(), longer), capture.ErrReplayed)
 	})
+	t.Run("opened long ago", func(t *testing.T) {
+		s := open(t)
+		slow := replay(1)
+		slow.Until = slow.Until.Add(-capture.Skew - time.Second)
+		mustBe(t, s.Insert(t.Context(), slow), capture.ErrStale)
+		must(t, s.Insert(t.Context(), replay(1)))
+	})
 	t.Run("ended context", func(t *testing.T) {
 		s := open(t)
 		ctx, cancel := context.WithCancel(t.Context())
