@@ -220,6 +220,9 @@ func aliasOf(ctx context.Context, ring *capture.Keyring, id capture.KeyID) (stri
 
 // resealCaptureKeys is reseal of the ring capture.
 func (a *app) resealCaptureKeys(ctx context.Context, v *vaultdir.Vault, f *resealFlags) error {
+	if f.rate > 0 {
+		return usagef("--rows-per-second is for ring pan")
+	}
 	repos, err := a.repositories(ctx, v, f.repository)
 	if err != nil {
 		return err
@@ -252,7 +255,7 @@ func (a *app) resealCaptureOne(ctx context.Context, v *vaultdir.Vault, repo *tok
 		return err
 	}
 	if f.asJSON {
-		return a.printJSON(resealed{Ring: keys.Capture, Repository: id, Changed: int64(n)})
+		return a.printJSON(resealedCount{Ring: keys.Capture, Repository: id, Changed: n})
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s  %d capture keys sealed anew\n", id, n)
 	return err

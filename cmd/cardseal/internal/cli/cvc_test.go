@@ -152,7 +152,7 @@ func TestKeysOfAnIssuersCodes(t *testing.T) {
 	require.Equal(t, map[string]uint64{old: 1}, counted())
 	w.ok("keys", "rotate", "--purpose", "cvc")
 	w.fails(ExitFailed, "1 records need the data key: cardseal reseal --ring cvc", "keys", "destroy", old, "--confirm="+old)
-	require.Equal(t, []resealedCodes{{keys.CVC, "ISSUED", 1, false}}, lines[resealedCodes](t, w.ok("reseal", "--ring", "cvc", "--json")))
+	require.Equal(t, []resealedCount{{keys.CVC, "ISSUED", 1, false}}, lines[resealedCount](t, w.ok("reseal", "--ring", "cvc", "--json")))
 	require.Contains(t, w.ok("reseal", "--ring", "cvc", "--repository", "ISSUED").out, "ISSUED  0 security codes sealed anew", "it may be run twice")
 	require.Zero(t, counted()[old])
 	require.Equal(t, uint64(1), counted()[w.key(keys.CVC, "active")])

@@ -10,12 +10,12 @@ import (
 	"github.com/cardseal/cardseal/tokenize"
 )
 
-// resealedCodes is an issuer's repository as reseal tells of its codes.
-type resealedCodes struct {
+// resealedCount is a repository as reseal tells of its codes or capture keys.
+type resealedCount struct {
 	Ring       keys.Purpose `json:"ring"`
 	Repository string       `json:"repository"`
 	Changed    int          `json:"changed"`
-	Unopened   bool         `json:"unopened,omitempty"` // some could not be
+	Unopened   bool         `json:"unopened,omitempty"` // some codes could not be
 }
 
 // resealCodes goes on with the next repository where codes of one cannot be opened.
@@ -55,8 +55,8 @@ func (a *app) resealCodes(ctx context.Context, v *vaultdir.Vault, f *resealFlags
 	return nil
 }
 
-func resealCodesOf(ctx context.Context, v *vaultdir.Vault, repo *tokenize.Repository, actor string) (resealedCodes, error) {
-	r := resealedCodes{Ring: keys.CVC, Repository: repo.Config().ID}
+func resealCodesOf(ctx context.Context, v *vaultdir.Vault, repo *tokenize.Repository, actor string) (resealedCount, error) {
+	r := resealedCount{Ring: keys.CVC, Repository: repo.Config().ID}
 	codes, err := v.Codes(ctx, repo)
 	if err != nil {
 		return r, err
@@ -73,7 +73,7 @@ func resealCodesOf(ctx context.Context, v *vaultdir.Vault, repo *tokenize.Reposi
 	return r, err
 }
 
-func (a *app) showResealedCodes(r *resealedCodes, asJSON bool) error {
+func (a *app) showResealedCodes(r *resealedCount, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(r)
 	}
