@@ -57,10 +57,9 @@ func run(ctx context.Context) error {
 
 // server is a vault with a page before it.
 type server struct {
-	keys    *keys.Manager
-	repo    *tokenize.Repository
-	ring    *capture.Keyring
-	replays capture.ReplayStore
+	keys *keys.Manager
+	repo *tokenize.Repository
+	ring *capture.Keyring
 }
 
 // newServer makes a vault in memory under a new development key, and a capture
@@ -74,11 +73,13 @@ func newServer(ctx context.Context, keyFile string) (*server, error) {
 		return nil, err
 	}
 	db := memory.New()
-	s := &server{replays: capture.NewMemoryReplays(0)}
+	s := &server{}
 	if s.keys, err = keys.Open(ctx, db.Keys(), kek, nil); err != nil {
 		return nil, err
 	}
-	v, err := tokenize.Open(ctx, db.Cards(), s.keys, &tokenize.Options{AllowDevelopmentKEK: true})
+	v, err := tokenize.Open(ctx, db.Cards(), s.keys, &tokenize.Options{
+		AllowDevelopmentKEK: true, CaptureKeys: new(capture.MemoryKeys),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func newServer(ctx context.Context, keyFile string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.ring, err = capture.New(s.keys, "SHOP", new(capture.MemoryKeys)); err != nil {
+	if s.ring, err = s.repo.CaptureKeys(); err != nil {
 		return nil, err
 	}
 	for alias, suite := range map[string]capture.Suite{"web": capture.HPKEP256, "web-jwe": capture.JWERSA} {

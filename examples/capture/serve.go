@@ -12,7 +12,6 @@ import (
 	cryptocapture "github.com/cardseal/cardseal/crypto/capture"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/capture"
-	"github.com/cardseal/cardseal/tokenize/card"
 )
 
 //go:embed page
@@ -47,32 +46,29 @@ func (s *server) key(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(live[0])
 }
 
-// card opens what the page sent and saves it.
+// card saves what the page sent. The vault opens it, and the message is spent with
+// the save. The security code in it is dropped: it is for an acquirer, which a vault
+// with a tokenize.Verifier asks.
 func (s *server) card(w http.ResponseWriter, r *http.Request) {
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, cryptocapture.MaxText))
 	if err != nil {
 		http.Error(w, "not a card", http.StatusBadRequest)
 		return
 	}
-	o, err := s.ring.OpenOnce(r.Context(), s.replays, r.PathValue("alias"), text)
-	switch {
+	d, err := s.repo.Save(r.Context(), tokenize.SaveRequest{
+		Caller:    tokenize.Caller{Owner: "capture", Permissions: tokenize.MaySave},
+		Encrypted: &tokenize.EncryptedCard{Alias: r.PathValue("alias"), Message: text},
+	})
+	switch e, _ := errors.AsType[*tokenize.Error](err); {
+	case err == nil:
+		fmt.Fprintf(w, "saved %s as %s", d.Masked, d.Token)
 	case errors.Is(err, capture.ErrStale), errors.Is(err, capture.ErrFuture):
 		http.Error(w, "set your clock and send it again", http.StatusBadRequest)
-		return
 	case errors.Is(err, capture.ErrOpen):
 		http.Error(w, "not a card", http.StatusBadRequest)
-		return
-	case err != nil:
-		http.Error(w, "try again later", http.StatusServiceUnavailable)
-		return
-	}
-	// The code would go to the acquirer now; a merchant must not store it.
-	o.Card.Code = card.CVC{}
-	me := tokenize.Caller{Owner: "capture", Permissions: tokenize.MaySave}
-	d, err := s.repo.Save(r.Context(), tokenize.SaveRequest{Caller: me, Card: o.Card})
-	if err != nil {
+	case e != nil && (e.Cause == tokenize.InvalidRequest || e.Cause == tokenize.RequestRejected):
 		http.Error(w, "refused: "+err.Error(), http.StatusBadRequest) // names a field, never its value
-		return
+	default:
+		http.Error(w, "try again later", http.StatusServiceUnavailable)
 	}
-	fmt.Fprintf(w, "saved %s as %s", o.Card.Number, d.Token)
 }
