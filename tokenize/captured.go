@@ -16,8 +16,8 @@ type Captured struct {
 }
 
 // RevealCaptured gives back the cards that clients encrypted to keys of an alias, for
-// looking into what they sent: of whatever age, as often as it is asked. Nothing is
-// stored and no message spent. Security codes are left out.
+// looking into what they sent: of whatever age, as often as it is asked, as long as the
+// key lives. Nothing is stored and no message spent. Security codes are left out.
 //
 // As with Reveal the caller needs [MayReveal] and states a reason, and without a
 // record of it nothing is given out. A message that does not open is in its own

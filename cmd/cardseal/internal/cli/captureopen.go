@@ -23,8 +23,9 @@ func (a *app) captureOpen() *cobra.Command {
 	c := &cobra.Command{
 		Use: "open", Short: "Open what clients encrypted, for looking into it",
 		Long: `open opens messages, one a line, and writes a JSON object a line: the names that were
-encrypted, but for the security code, which is left out. A message may be of any age
-and is not spent; nothing is saved. Those that do not open are in the rejects file.
+encrypted, but for the security code, which is left out. A message may be of any age,
+as long as its key is not retired, and is not spent; nothing is saved. Those that do
+not open are in the rejects file.
 
 Numbers are never written onto a terminal. Every message is written down in the
 vault's audit.log, with the reason; without that, nothing is given out. A run that was
