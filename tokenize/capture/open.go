@@ -61,8 +61,8 @@ func (r *Keyring) Open(ctx context.Context, alias string, text []byte) (Opened, 
 }
 
 // OpenLate is Open whenever the card was captured, which [Opened.Fresh] tells, as long
-// as the key lives. It is for knowing a message again that was carried out, and for looking into one
-// afterwards; a card is not taken in from one that is not fresh.
+// as the key lives. It is for knowing a message again that was carried out, and for
+// looking into one afterwards; a card is not taken in from one that is not fresh.
 func (r *Keyring) OpenLate(ctx context.Context, alias string, text []byte) (Opened, error) {
 	if !validAlias(alias) {
 		return Opened{}, ErrOpen
