@@ -90,8 +90,8 @@ func (s *Codes) reset(ctx context.Context, c tokenize.Caller, u tokenize.CodeUse
 	}
 	t, ids := &w.targets[0], []uint16{uint16(Card)}
 	for _, id := range wallets {
-		if err := id.check(); err != nil && t.err == nil {
-			t.err = err
+		if err := id.check(); err != nil {
+			t.err = err // whatever the token is
 		}
 		ids = append(ids, uint16(id))
 	}
