@@ -91,13 +91,13 @@ func (w *work) find(ctx context.Context) error {
 		if t.owner, t.err = w.s.named(t.caller, t.ref.Owner); t.err != nil {
 			continue
 		}
-		if t.err = errs[i]; t.err != nil {
+		if t.err = errs[i]; t.subject.Token == "" {
 			continue
 		}
 		switch ok, err := w.s.owns(ctx, t.caller, t.owner, t.subject.Token); {
 		case err != nil:
 			t.err = err
-		case !ok:
+		case !ok: // though its card cannot be opened: that too would tell of the token
 			t.err = w.s.a.Unknown()
 		}
 		t.id = store.CodeID{Scope: w.s.kept.scope, OwnerType: uint8(t.owner.Type), Owner: t.owner.ID, Card: t.subject.Card}
@@ -106,15 +106,20 @@ func (w *work) find(ctx context.Context) error {
 }
 
 // has finds a target's code, and only then asks whether the token's state lets it be
-// used: whoever has no code is told nothing of the token.
+// used: whoever has no code is told nothing of the token. The store is asked where no
+// code can be, too, so that the time of its answer does not tell why there is none.
 func (w *work) has(ctx context.Context, t *target) (store.Code, error) {
-	if t.err != nil {
+	id := t.id
+	switch {
+	case t.err != nil && !errors.Is(t.err, tokenize.ErrTokenNotFound):
 		return store.Code{}, t.err
+	case t.err != nil:
+		id = store.CodeID{Scope: w.s.kept.scope} // which nobody has
 	}
-	if t.id.Card == [32]byte{} { // deleted
-		return store.Code{}, w.s.a.Unknown()
+	c, err := w.s.kept.store.Code(ctx, id, w.now.UnixMilli())
+	if err == nil && t.err != nil {
+		err = t.err
 	}
-	c, err := w.s.kept.store.Code(ctx, t.id, w.now.UnixMilli())
 	if err == nil {
 		err = t.subject.Allows(w.use)
 	}
