@@ -24,7 +24,11 @@ func (s *Codes) AuthorizedBatch(ctx context.Context, c tokenize.Caller, refs []R
 		return nil, w.failed(ctx, invalid("policy", tokenize.Unsupported, "keeps codes as the issuer, whatever is authorized"))
 	}
 	for i := range w.targets {
-		if t := &w.targets[i]; t.err == nil {
+		switch t := &w.targets[i]; {
+		case t.err != nil:
+		case t.id.Card == [32]byte{}: // deleted, perhaps where its codes could not be erased
+			t.err = s.kept.store.EraseToken(ctx, s.kept.scope, t.subject.Token)
+		default:
 			t.err = s.kept.store.EraseCode(ctx, t.id)
 		}
 	}

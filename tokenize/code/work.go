@@ -120,10 +120,26 @@ func (w *work) has(ctx context.Context, t *target) (store.Code, error) {
 	if err == nil && t.err != nil {
 		err = t.err
 	}
+	if err == nil && c.Token != t.subject.Token {
+		err = w.ended(ctx, c.Token)
+	}
 	if err == nil {
 		err = t.subject.Allows(w.use)
 	}
 	return c, w.s.missing(err)
+}
+
+// ended erases codes whose token was deleted where they could not be erased, and says
+// that they are not there.
+func (w *work) ended(ctx context.Context, token string) error {
+	deleted, err := w.s.a.Deleted(ctx, []string{token})
+	if err != nil || !deleted[0] {
+		return err
+	}
+	if err := w.s.kept.store.EraseToken(ctx, w.s.kept.scope, token); err != nil {
+		return err
+	}
+	return store.ErrNotFound
 }
 
 // missing makes of a code that is not there what is said of an unknown token.
