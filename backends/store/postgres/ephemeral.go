@@ -76,6 +76,14 @@ var checks = []struct{ query, problem string }{
 	{"SELECT r.rulename FROM pg_rewrite r JOIN ours ON ours.oid = r.ev_class", "rule or view %s could copy rows"},
 	{"SELECT c.relname FROM pg_inherits i JOIN ours ON ours.oid IN (i.inhrelid, i.inhparent) JOIN pg_class c ON c.oid = i.inhrelid WHERE c.relkind <> 'i'",
 		"table %s inherits"},
+	{"SELECT format('%s.%s', ours.relname, a.attname) FROM pg_attribute a JOIN ours ON ours.oid = a.attrelid WHERE ours.relkind = 'r' AND a.attnum > 0 " +
+		"AND NOT a.attisdropped AND coalesce(a.attstattarget, -1) <> 0 ORDER BY ours.oid, a.attnum",
+		"column %s has statistics, which are copies of its values: SET STATISTICS 0"},
+	{"SELECT s.stxname FROM pg_statistic_ext s JOIN ours ON ours.oid = s.stxrelid", "statistics %s are copies of rows"},
+	{"SELECT ours.relname FROM pg_index i JOIN ours ON ours.oid = i.indexrelid WHERE i.indexprs IS NOT NULL",
+		"index %s is of an expression, of which statistics are copies"},
+	{"SELECT c.relname FROM pg_depend d JOIN ours ON ours.oid = d.refobjid JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid " +
+		"JOIN pg_class c ON c.oid = r.ev_class WHERE c.relkind = 'm'", "materialized view %s copies rows"},
 	{"SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = '" + VersionTable + "'",
 		"schema %s of the same database is a card store's: codes belong into a database of their own"},
 	{"SELECT pubname FROM pg_publication", "publication %s is for logical replication: the database must have none"},
@@ -94,7 +102,8 @@ const ours = "WITH note AS (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON 
 
 // CheckEphemeral asks the database whether it is a PostgreSQL that is no standby,
 // whether all tables of the schema, their indexes and sequences are UNLOGGED and have
-// nothing about them that copies rows elsewhere, whether there is a publication, and
+// nothing about them that copies rows elsewhere, statistics of their columns included,
+// which the server keeps in a logged table, whether there is a publication, and
 // whether a card store is in the same database. It does not see what is beside the
 // database: snapshots of its volume, dumps, statements that the server logs.
 func (e *Ephemeral) CheckEphemeral(ctx context.Context) error {

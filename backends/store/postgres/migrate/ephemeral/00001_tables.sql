@@ -55,3 +55,19 @@ CREATE UNLOGGED TABLE data_keys (
 );
 
 CREATE INDEX data_keys_ring ON data_keys (environment, purpose, scope);
+
+-- ANALYZE, which the server does by itself, keeps values of columns in a table that is
+-- in the log, in backups and on replicas. Of these columns it keeps none.
+-- +goose StatementBegin
+DO $$
+DECLARE
+	c record;
+BEGIN
+	FOR c IN SELECT attrelid::regclass AS t, attname FROM pg_attribute
+		WHERE attrelid IN ('codes'::regclass, 'fences'::regclass, 'rings'::regclass, 'data_keys'::regclass) AND attnum > 0
+	LOOP
+		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS 0', c.t, c.attname);
+	END LOOP;
+END
+$$;
+-- +goose StatementEnd
