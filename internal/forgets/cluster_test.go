@@ -115,6 +115,10 @@ func (c *cluster) tool(address, name string, args ...string) error {
 	return nil
 }
 
+// analyze does what the server does by itself where autovacuum is on: it looks at values
+// of the ephemeral tables for statistics, which are logged.
+func (c *cluster) analyze() error { return c.tool(c.codes(), "psql", "-q", "-c", "ANALYZE") }
+
 // backup makes a base backup of the whole server.
 func (c *cluster) backup(dir string) error {
 	return c.tool(c.URL, "pg_basebackup", "-D", dir, "-X", "stream", "-c", "fast", "--no-sync")

@@ -28,7 +28,7 @@ func TestPostgres(t *testing.T) {
 	s := openShop(t, openPostgres(t, c.cards()), openEphemeral(t, c.codes()), kekPath, short.TTL)
 	dir := t.TempDir()
 	backup, early, late := filepath.Join(dir, "backup"), filepath.Join(dir, "early.sql"), filepath.Join(dir, "late.sql")
-	s.during(func() error { return errors.Join(c.backup(backup), c.dump(c.cards(), early)) })
+	s.during(func() error { return errors.Join(c.analyze(), c.backup(backup), c.dump(c.cards(), early), c.analyze()) })
 	tables := c.unlogged(backup)
 	s.forgotten()
 	require.NoError(t, c.dump(c.cards(), late))
