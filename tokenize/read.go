@@ -167,6 +167,9 @@ func (r *Repository) rows(ctx context.Context, tokens []string) ([]store.Row, er
 	if err != nil {
 		return nil, wrap(err)
 	}
+	if len(got) == len(tokens) {
+		return got, nil
+	}
 	rows := make([]store.Row, len(tokens))
 	for k, i := range at {
 		rows[i] = got[k]

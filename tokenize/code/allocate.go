@@ -19,7 +19,7 @@ import (
 // the code that both found, and one of the two is kept. The caller needs
 // tokenize.MaySaveCode; transient codes are not drawn.
 func (s *Codes) Allocate(ctx context.Context, c tokenize.Caller, token string) error {
-	w, err := s.start(ctx, &c, tokenize.CodeAllocate, 1, func(int) Ref { return Ref{Token: token} })
+	w, err := s.start(ctx, c, tokenize.CodeAllocate, 1, func(int) Ref { return Ref{Token: token} })
 	if err != nil {
 		return err
 	}

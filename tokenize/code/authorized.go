@@ -16,7 +16,7 @@ func (s *Codes) Authorized(ctx context.Context, c tokenize.Caller, o Owner, toke
 // AuthorizedBatch is Authorized for many. The i-th error, where not nil, says why the
 // i-th code may still be there; with an error besides all may be.
 func (s *Codes) AuthorizedBatch(ctx context.Context, c tokenize.Caller, refs []Ref) ([]*tokenize.Error, error) {
-	w, err := s.start(ctx, &c, tokenize.CodeErase, len(refs), func(i int) Ref { return refs[i] })
+	w, err := s.start(ctx, c, tokenize.CodeErase, len(refs), func(i int) Ref { return refs[i] })
 	if err != nil {
 		return nil, err
 	}

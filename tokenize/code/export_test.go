@@ -5,6 +5,7 @@ import (
 
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize/card"
+	"github.com/cardseal/cardseal/tokenize/seal"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
@@ -17,9 +18,14 @@ func (s *Codes) OpenWith(ctx context.Context, c store.Code) (card.CVC, error) {
 // Manager has the data keys of the epochs.
 func (t *Transient) Manager() *keys.Manager { return t.keys }
 
-// Drawn, Below and Bound are what they are called.
+// Drawn and Below are what they are called.
 var (
 	Drawn = drawn
 	Below = below
-	Bound = bound
 )
+
+// Bound is bound.
+func Bound(c *store.Code) *seal.Binding {
+	b := bound(c)
+	return &b
+}

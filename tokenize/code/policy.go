@@ -53,16 +53,17 @@ type kept struct {
 
 // bound is what a sealed code is bound to beside its scope: to be another code's, or
 // to live longer, it would have to be sealed anew. It is part of the format.
-func bound(c *store.Code) *seal.Binding {
+func bound(c *store.Code) seal.Binding {
 	owner := make([]byte, 0, 192)
 	owner = append(strconv.AppendUint(owner, uint64(c.ID.OwnerType), 10), ':')
 	owner = append(hex.AppendEncode(owner, c.ID.Card[:]), ':')
 	owner = append(strconv.AppendInt(owner, c.Expires, 10), ':')
-	return &seal.Binding{Record: c.RecordID, Owner: string(append(owner, c.ID.Owner...))}
+	return seal.Binding{Record: c.RecordID, Owner: string(append(owner, c.ID.Owner...))}
 }
 
 func (k *kept) open(ctx context.Context, c *store.Code) (card.CVC, error) {
-	return k.sealer.OpenCVC(ctx, c.Record, bound(c))
+	b := bound(c)
+	return k.sealer.OpenCVC(ctx, c.Record, &b)
 }
 
 // fresh is a code as it is to be put.
@@ -71,8 +72,9 @@ func (k *kept) fresh(ctx context.Context, id store.CodeID, token string, code ca
 	if k.ttl > 0 {
 		c.Expires = now.Add(k.ttl).UnixMilli()
 	}
+	b := bound(&c)
 	var err error
-	c.Record, err = k.sealer.SealCVC(ctx, make([]byte, 0, seal.CVCSize), code, bound(&c))
+	c.Record, err = k.sealer.SealCVC(ctx, make([]byte, 0, seal.CVCSize), code, &b)
 	return c, err
 }
 

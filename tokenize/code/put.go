@@ -26,7 +26,7 @@ func (s *Codes) Put(ctx context.Context, c tokenize.Caller, o Owner, token strin
 // was not kept; an error besides means that none was, but for
 // tokenize.ErrOutcomeUnknown and tokenize.ErrAudit.
 func (s *Codes) PutBatch(ctx context.Context, c tokenize.Caller, puts []Put) ([]*tokenize.Error, error) {
-	w, err := s.start(ctx, &c, tokenize.CodePut, len(puts), func(i int) Ref { return puts[i].Ref })
+	w, err := s.start(ctx, c, tokenize.CodePut, len(puts), func(i int) Ref { return puts[i].Ref })
 	if err != nil {
 		return nil, err
 	}

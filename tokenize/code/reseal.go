@@ -107,8 +107,9 @@ func (s *Codes) reseal(ctx context.Context, c *store.Code, active keys.KeyID) (b
 	if err != nil {
 		return false, err
 	}
+	b := bound(c)
 	err = s.kept.written(func() error {
-		record, err := s.kept.sealer.SealCVC(ctx, nil, code, bound(c))
+		record, err := s.kept.sealer.SealCVC(ctx, nil, code, &b)
 		if err == nil {
 			err = s.kept.fences.cross(ctx, record)
 		}

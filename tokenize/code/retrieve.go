@@ -33,7 +33,7 @@ func (s *Codes) Retrieve(ctx context.Context, c tokenize.Caller, o Owner, token 
 // RetrieveBatch is Retrieve for many. A code that is not given out is in its own
 // result; an error means that none was.
 func (s *Codes) RetrieveBatch(ctx context.Context, c tokenize.Caller, refs []Ref) ([]Retrieved, error) {
-	w, err := s.start(ctx, &c, tokenize.CodeRetrieve, len(refs), func(i int) Ref { return refs[i] })
+	w, err := s.start(ctx, c, tokenize.CodeRetrieve, len(refs), func(i int) Ref { return refs[i] })
 	if err != nil {
 		return nil, err
 	}

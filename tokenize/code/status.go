@@ -39,7 +39,7 @@ func (s *Codes) Status(ctx context.Context, c tokenize.Caller, o Owner, token st
 
 // StatusBatch is Status for many.
 func (s *Codes) StatusBatch(ctx context.Context, c tokenize.Caller, refs []Ref) ([]StatusResult, error) {
-	w, err := s.start(ctx, &c, tokenize.CodeStatus, len(refs), func(i int) Ref { return refs[i] })
+	w, err := s.start(ctx, c, tokenize.CodeStatus, len(refs), func(i int) Ref { return refs[i] })
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (s *Codes) ResetTries(ctx context.Context, c tokenize.Caller, o Owner, toke
 }
 
 func (s *Codes) reset(ctx context.Context, c tokenize.Caller, u tokenize.CodeUse, ref Ref, wallets []Counter) error {
-	w, err := s.start(ctx, &c, u, 1, func(int) Ref { return ref })
+	w, err := s.start(ctx, c, u, 1, func(int) Ref { return ref })
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (s *Codes) Verify(ctx context.Context, c tokenize.Caller, o Owner, token st
 // VerifyBatch is Verify for many, one after the other. An error means that no result
 // is told.
 func (s *Codes) VerifyBatch(ctx context.Context, c tokenize.Caller, candidates []Candidate) ([]Verified, error) {
-	w, err := s.start(ctx, &c, tokenize.CodeVerify, len(candidates), func(i int) Ref { return candidates[i].Ref })
+	w, err := s.start(ctx, c, tokenize.CodeVerify, len(candidates), func(i int) Ref { return candidates[i].Ref })
 	if err != nil {
 		return nil, err
 	}

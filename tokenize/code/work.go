@@ -25,7 +25,9 @@ type work struct {
 	use         tokenize.CodeUse
 	now         time.Time
 	correlation string
+	caller      tokenize.Caller // where it is one
 	targets     []target
+	one         [1]target     // the targets' place where it is one
 	more        []audit.Event // beside one for each target
 }
 
@@ -51,22 +53,25 @@ func (w *work) add(c *tokenize.Caller, ref Ref) *target {
 }
 
 // start begins a call for one caller, and finds what it is about.
-func (s *Codes) start(ctx context.Context, c *tokenize.Caller, u tokenize.CodeUse, n int, ref func(i int) Ref) (*work, error) {
+func (s *Codes) start(ctx context.Context, c tokenize.Caller, u tokenize.CodeUse, n int, ref func(i int) Ref) (*work, error) {
 	w := s.work(ctx, u)
+	w.caller = c
 	if n > MaxBatch {
 		return nil, s.a.Fault(invalid("batch", tokenize.Invalid, "holds more than MaxBatch requests"), w.correlation)
 	}
-	if err := s.a.Admit(ctx, c, u); err != nil {
+	if err := s.a.Admit(ctx, &w.caller, u); err != nil {
 		if u != tokenize.CodeStatus {
-			if aerr := s.a.Record(ctx, s.a.Failed(s.a.Event(c, u, w.correlation), err)); aerr != nil {
+			if aerr := s.a.Record(ctx, s.a.Failed(s.a.Event(&w.caller, u, w.correlation), err)); aerr != nil {
 				err = aerr
 			}
 		}
 		return nil, s.a.Fault(err, w.correlation)
 	}
-	w.targets = make([]target, 0, n)
+	if w.targets = w.one[:0]; n > 1 {
+		w.targets = make([]target, 0, n)
+	}
 	for i := range n {
-		w.add(c, ref(i))
+		w.add(&w.caller, ref(i))
 	}
 	if err := w.find(ctx); err != nil {
 		return nil, s.a.Fault(err, w.correlation)
