@@ -92,7 +92,7 @@ const (
 	AllocateCode Action = "allocate-code" // one was drawn
 	RetrieveCode Action = "retrieve-code"
 	VerifyCode   Action = "verify-code" // Done if it was right, else Wrong
-	BlockCode    Action = "block-code"  // a wrong attempt used up what was left
+	BlockCode    Action = "block-code"  // an attempt did, wrong or refused
 	UnblockCode  Action = "unblock-code"
 	ResetTries   Action = "reset-code-tries"
 	EraseCode    Action = "erase-code"

@@ -11,6 +11,7 @@ import (
 	"github.com/cardseal/cardseal/tokenize/audit"
 	"github.com/cardseal/cardseal/tokenize/card"
 	"github.com/cardseal/cardseal/tokenize/code"
+	"github.com/cardseal/cardseal/tokenize/store"
 )
 
 // What is written down of each call.
@@ -69,6 +70,28 @@ func TestEvents(t *testing.T) {
 	_, err = s.Status(t.Context(), m, own, token)
 	unknown(t, err)
 	was()
+}
+
+// That a counter is blocked is written down once, though it was a refusal that blocked
+// it: a crash kept the last wrong attempt from it.
+func TestRefusalThatBlocks(t *testing.T) {
+	w, _, s, token := shop(t, nil)
+	require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, "123")))
+	for range 3 {
+		id := all(t, w.ephemeral)[0].ID
+		_, err := w.ephemeral.Attempt(t.Context(), id, uint16(code.Card), store.TryLimits{Tries: 3, Guesses: 15}, 0)
+		require.NoError(t, err)
+	}
+	w.sink.take()
+	for range 2 {
+		_, err := verify(s, token, "123")
+		fails(t, err, tokenize.RequestRejected, card.FieldCode, code.ErrBlocked)
+	}
+	var actions []audit.Action
+	for _, e := range w.sink.take() {
+		actions = append(actions, e.Action)
+	}
+	require.Equal(t, []audit.Action{audit.VerifyCode, audit.BlockCode, audit.VerifyCode}, actions)
 }
 
 // Without a record of it no code and no result is given out; the attempt counts.

@@ -89,6 +89,9 @@ func (w *work) verify(ctx context.Context, t *target, c store.Code, candidate ca
 	case err != nil:
 		return CounterStatus{}, s.missing(err)
 	case a.Result == store.TryBlocked:
+		if a.Blocks {
+			w.blocks(t)
+		}
 		return CounterStatus{}, s.rejected("CODE_BLOCKED", ErrBlocked)
 	case a.Result != store.TryTaken:
 		return CounterStatus{}, s.rejected("CODE_SPENT", ErrSpent)
@@ -108,9 +111,14 @@ func (w *work) verify(ctx context.Context, t *target, c store.Code, candidate ca
 		return st, nil
 	}
 	if blocks {
-		e := w.event(t, w.use)
-		e.Action = audit.BlockCode
-		w.more = append(w.more, e)
+		w.blocks(t)
 	}
 	return st, s.rejected("WRONG_CODE", ErrWrong)
+}
+
+// blocks notes that an attempt blocked its counter.
+func (w *work) blocks(t *target) {
+	e := w.event(t, w.use)
+	e.Action = audit.BlockCode
+	w.more = append(w.more, e)
 }

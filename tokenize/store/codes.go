@@ -120,6 +120,7 @@ type Attempt struct {
 	Result  TryResult
 	Counter uint16
 	Number  uint64
+	Blocks  bool // the refusal set Blocked
 	Code    Code // as it is after the attempt; without Record where it was refused
 }
 

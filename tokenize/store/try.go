@@ -30,7 +30,7 @@ func (c *Code) Try(counter uint16, l TryLimits) Attempt {
 	switch {
 	case n.Blocked || n.Taken-n.Base >= uint64(l.Tries): // Taken is never below Base
 		if a.Result = TryBlocked; known {
-			c.Counters[i].Blocked = true
+			a.Blocks, c.Counters[i].Blocked = !n.Blocked, true
 		}
 	case c.Guesses >= l.Guesses:
 		a.Result = TryCapped

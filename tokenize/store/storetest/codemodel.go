@@ -107,8 +107,8 @@ func (m *codeReference) attempt(id store.CodeID, counter uint16, l store.TryLimi
 	next := len(t.attempts) + 1
 	switch {
 	case t.blocked || next-t.base > int(l.Tries):
+		a.Result, a.Blocks = store.TryBlocked, !t.blocked
 		t.blocked = true
-		a.Result = store.TryBlocked
 	case k.guesses()+1 > l.Guesses:
 		a.Result = store.TryCapped
 	default:
@@ -230,7 +230,7 @@ func codesModel(h *codes) {
 			want, wantErr := m.attempt(id, counter, l, now)
 			same("Attempt", err, wantErr)
 			results[fmt.Sprint("result ", want.Result)]++
-			if got.Result != want.Result || got.Number != want.Number || got.Counter != want.Counter && err == nil {
+			if got.Result != want.Result || got.Number != want.Number || got.Blocks != want.Blocks || got.Counter != want.Counter && err == nil {
 				h.Fatalf("attempt %+v, want %+v", got, want)
 			}
 			if len(got.Code.Record) == 0 {

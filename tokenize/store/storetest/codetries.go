@@ -65,7 +65,11 @@ func codeTries(h *codes) {
 		h.attempt(crash.ID, 1, tries, store.TryTaken, n+1)
 	}
 	h.counters(crash.ID, 3, store.TryCounter{ID: 1, Taken: 3})
-	h.attempt(crash.ID, 1, tries, store.TryBlocked, 0)
+	for _, first := range []bool{true, false} {
+		if a := h.attempt(crash.ID, 1, tries, store.TryBlocked, 0); a.Blocks != first {
+			h.Fatalf("a refused attempt says %v to whether it set Blocked", a.Blocks)
+		}
+	}
 	h.counters(crash.ID, 3, store.TryCounter{ID: 1, Taken: 3, Blocked: true})
 }
 
