@@ -144,7 +144,8 @@ var (
 	// ErrSchemeRefused is what a [TokenService] returns that refuses an action.
 	ErrSchemeRefused = errors.New("tokenize: token service refuses the action")
 	// ErrCodeNotKept: the card is saved, but the security code that came with it is not
-	// kept; what is behind it says why.
+	// kept; what is behind it says why. Where that is [ErrOutcomeUnknown] or [ErrAudit] it
+	// may be kept.
 	ErrCodeNotKept = errors.New("tokenize: the card is saved, its security code is not kept")
 	// ErrNoCodeStore: the repository keeps its cards' security codes as their issuer,
 	// and the vault was opened without [Options.IssuerCodes].
