@@ -120,7 +120,7 @@ func TestSinkFails(t *testing.T) {
 func TestCorrelation(t *testing.T) {
 	w, r, s, token := shop(t, nil)
 	e := fails(t, s.Put(t.Context(), me, own, "0", cvc(t, "123")), tokenize.InvalidRequest, "token", nil)
-	require.Regexp(t, "^[0-9a-f]{32}$", e.CorrelationID)
+	require.Regexp(t, "^[A-Z2-7]{26}$", e.CorrelationID)
 	require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, "123")))
 	s.Close()
 	type key struct{}

@@ -3,7 +3,6 @@ package code
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/card"
@@ -27,7 +26,7 @@ type Options struct {
 	// goroutines.
 	Owns func(ctx context.Context, c tokenize.Caller, o Owner, token string) (bool, error)
 	// CorrelationID gives the correlation ID of a call, up to 255 bytes of printable
-	// ASCII, which errors and events have. Default 32 random hexadecimal digits.
+	// ASCII, which errors and events have. Default 26 random letters and digits.
 	CorrelationID func(ctx context.Context) string
 }
 
@@ -87,9 +86,7 @@ func (s *Codes) correlation(ctx context.Context) string {
 	if s.o.CorrelationID != nil {
 		return s.o.CorrelationID(ctx)
 	}
-	var id [16]byte
-	rand.Read(id[:])
-	return hex.EncodeToString(id[:])
+	return rand.Text() // no digits but 2 to 7: in hexadecimal ones a card number turns up
 }
 
 // keeper is what package tokenize calls.
