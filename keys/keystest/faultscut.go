@@ -72,6 +72,7 @@ func cut(f faultproxy.Fault) func(h *faultHarness) {
 		h.each(func(w *wire, o operation) {
 			_, answered := h.lengths(w, o)
 			for _, at := range []int64{0, 1, answered / 4, answered / 2, answered - answered/4, answered - 1} {
+				f := f // suites that run side by side share the one outside
 				f.At = max(at, 0)
 				r, err := h.strike(w, o, f, h.f.Timeout)
 				if err == nil && f.At > 0 {
