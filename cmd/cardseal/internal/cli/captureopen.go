@@ -52,20 +52,7 @@ func (a *app) openCaptured(ctx context.Context, f *captureOpenFlags) error {
 	if err := errors.Join(needs("alias", f.alias), needs("in", f.in), needs("out", f.out), needs("reason", f.reason)); err != nil {
 		return err
 	}
-	if err := checkReason(f.reason); err != nil {
-		return err
-	}
-	if err := a.refuseTerminal(f.out, "card numbers"); err != nil {
-		return err
-	}
-	if err := paths(&f.in, &f.out, &f.rejects); err != nil {
-		return err
-	}
-	actor, err := actorOf(f.actor)
-	if err != nil {
-		return err
-	}
-	in, err := a.openInput(f.in)
+	actor, in, err := a.openForNumbers(&f.in, &f.out, &f.rejects, f.reason, f.actor)
 	if err != nil {
 		return err
 	}

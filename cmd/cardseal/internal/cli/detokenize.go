@@ -67,20 +67,7 @@ func (a *app) detokenize(ctx context.Context, f *detokenizeFlags) error {
 	if err := errors.Join(needs("in", f.in), needs("out", f.out), needs("reason", f.reason)); err != nil {
 		return err
 	}
-	if err := checkReason(f.reason); err != nil {
-		return err
-	}
-	if err := a.refuseTerminal(f.out, "card numbers"); err != nil {
-		return err
-	}
-	if err := paths(&f.in, &f.out, &f.rejects); err != nil {
-		return err
-	}
-	actor, err := actorOf(f.actor)
-	if err != nil {
-		return err
-	}
-	in, err := a.openInput(f.in)
+	actor, in, err := a.openForNumbers(&f.in, &f.out, &f.rejects, f.reason, f.actor)
 	if err != nil {
 		return err
 	}
@@ -131,6 +118,25 @@ func checkReason(reason string) error {
 		return usagef("--reason must be at most 255 bytes")
 	}
 	return nil
+}
+
+// openForNumbers opens the input of a command that writes card numbers to a file, once
+// all that can be refused before is as it must be, and returns who gives it.
+func (a *app) openForNumbers(in, out, rejects *string, reason, actor string) (who string, opened *input, err error) {
+	if err := checkReason(reason); err != nil {
+		return "", nil, err
+	}
+	if err := a.refuseTerminal(*out, "card numbers"); err != nil {
+		return "", nil, err
+	}
+	if err := paths(in, out, rejects); err != nil {
+		return "", nil, err
+	}
+	if who, err = actorOf(actor); err != nil {
+		return "", nil, err
+	}
+	opened, err = a.openInput(*in)
+	return who, opened, err
 }
 
 // refuseTerminal refuses to show numbers or codes.
