@@ -37,14 +37,14 @@ func warmCallsAllocateNothing(t *testing.T, mode string, s *keys.Scope) {
 
 	aad, err := a.AppendTo(nil)
 	require.NoError(t, err)
-	var lease keys.Lease
+	work := &keys.Work{AAD: aad, Plain: plain}
 	require.Zero(t, testing.AllocsPerRun(2000, func() {
-		if _, err := s.SealWith(ctx, &lease, dst, plain, aad); err != nil {
+		if _, err := s.SealWith(ctx, work, dst); err != nil {
 			t.Fatal(err)
 		}
 	}), "%s: SealWith", mode)
 	require.Zero(t, testing.AllocsPerRun(2000, func() {
-		if _, err := s.OpenWith(ctx, dst, record, aad); err != nil {
+		if _, err := s.OpenWith(ctx, work, record); err != nil {
 			t.Fatal(err)
 		}
 	}), "%s: OpenWith", mode)

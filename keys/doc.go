@@ -80,7 +80,7 @@
 //
 // # Promises
 //
-// All types but [Lease] are safe for concurrent use. No lock is held across a call
+// All types but [Work] are safe for concurrent use. No lock is held across a call
 // to store or KMS. A warm Seal or Open takes no lock, reads no clock and tells the
 // [Observer] nothing. [Manager.Close] ends every call and every goroutine and waits
 // for them. What can't be wiped: a Scope keeps its last sealing keys, inside Go's

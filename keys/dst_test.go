@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cardseal/cardseal/crypto/envelope"
 	"github.com/cardseal/cardseal/keys"
 )
 
@@ -106,24 +107,31 @@ func TestSealWithOpenWith(t *testing.T) {
 		s := pan(t, w.manager(t, nil))
 		aad, err := additional().AppendTo(nil)
 		require.NoError(t, err)
-		var lease keys.Lease
+		work := &keys.Work{AAD: aad, Plain: []byte(message)}
 		dst := append(make([]byte, 0, 600), "prefix"...)
-		out, err := s.SealWith(t.Context(), &lease, dst, []byte(message), aad)
+		out, err := s.SealWith(t.Context(), work, dst)
 		require.NoError(t, err)
 		require.Equal(t, "prefix", string(out[:6]))
 		record := slices.Clone(out[6:])
 		opens(t, s, record)
 		for _, r := range [][]byte{record, seal(t, s)} {
 			for range 4 {
-				got, err := s.OpenWith(t.Context(), []byte("prefix"), r, aad)
+				room := make([]byte, 3, 100)
+				got, err := s.OpenWith(t.Context(), &keys.Work{AAD: aad, Plain: room}, r)
 				require.NoError(t, err, mode)
-				require.Equal(t, "prefix"+message, string(got))
+				require.Equal(t, message, string(got))
+				require.Same(t, &room[0], &got[0])
+				got, err = s.OpenWith(t.Context(), &keys.Work{AAD: aad}, r)
+				require.NoError(t, err, mode)
+				require.Equal(t, message, string(got))
 			}
 		}
-		got, err := s.OpenWith(t.Context(), nil, record, aad[1:])
-		require.Error(t, err)
+		work.AAD = aad[1:]
+		got, err := s.OpenWith(t.Context(), work, record)
+		require.ErrorIs(t, err, envelope.ErrOpen)
 		require.Nil(t, got)
-		got, err = s.SealWith(t.Context(), &lease, nil, make([]byte, keys.MaxPlaintext+1), aad)
+		work.Plain = make([]byte, keys.MaxPlaintext+1)
+		got, err = s.SealWith(t.Context(), work, nil)
 		require.ErrorAs(t, err, new(*keys.OptionError))
 		require.Nil(t, got)
 	}

@@ -27,17 +27,16 @@ func (e *epoch) reserve() bool { return e.reserved.Add(leaseBlock) <= envelope.L
 
 func (e *epoch) spent() bool { return e.reserved.Load() >= envelope.Limit }
 
-// Lease is a block of counts that its holder may seal without telling anyone. The
-// zero value holds none. It is not safe for concurrent use: each goroutine that
-// seals has its own, in a sync.Pool for example.
-type Lease struct {
+// lease is a block of counts that its holder may seal without telling anyone. The
+// zero value holds none.
+type lease struct {
 	epoch *epoch
 	left  int
 }
 
 // take takes one count of the epoch, and reports false where the epoch's limit
 // is reached.
-func (l *Lease) take(e *epoch) bool {
+func (l *lease) take(e *epoch) bool {
 	if l.epoch != e || l.left == 0 {
 		l.epoch, l.left = e, 0
 		if !e.reserve() {
@@ -49,11 +48,20 @@ func (l *Lease) take(e *epoch) bool {
 	return true
 }
 
-// work is what Seal and Open borrow: a lease, and a buffer for what goes through
-// the cipher's interface, which would move it to the heap.
+// Work is what SealWith and OpenWith work on and with. Its caller keeps it from call
+// to call, since what goes through the cipher's interface would move to the heap
+// each time. The zero value is ready. It is not safe for concurrent use: each
+// goroutine has its own, from a sync.Pool for example.
+type Work struct {
+	AAD   []byte // the additional data, encoded
+	Plain []byte // what is sealed; opening overwrites it, up to its capacity
+	lease lease
+}
+
+// work is what Seal and Open borrow.
 type work struct {
-	lease Lease
-	buf   []byte
+	Work
+	buf []byte // holds AAD and Plain
 }
 
 func newWork() any { return &work{buf: make([]byte, 0, 256)} }
@@ -63,7 +71,7 @@ const maxWork = 16 << 10
 
 func (r *ring) giveBack(w *work) {
 	if cap(w.buf) > maxWork {
-		w.buf = nil
+		w.AAD, w.Plain, w.buf = nil, nil, nil
 	}
 	r.work.Put(w)
 }

@@ -195,9 +195,9 @@ func TestUsedUpOnce(t *testing.T) {
 func TestLeasedCountsEndWithTheSalt(t *testing.T) {
 	m := newWorld().manager(t, nil)
 	s := pan(t, m)
-	var kept, fresh keys.Lease
-	sealWith := func(l *keys.Lease) envelope.Salt {
-		record, err := s.SealWith(t.Context(), l, nil, nil, nil)
+	var kept, fresh keys.Work
+	sealWith := func(w *keys.Work) envelope.Salt {
+		record, err := s.SealWith(t.Context(), w, nil)
 		require.NoError(t, err)
 		return saltOf(t, record)
 	}

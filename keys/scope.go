@@ -94,16 +94,17 @@ func (s *Scope) Seal(ctx context.Context, dst, plaintext []byte, a *envelope.Add
 	}
 	n := len(buf)
 	w.buf = append(buf, plaintext...)
-	dst, err = s.SealWith(ctx, &w.lease, dst, w.buf[n:], w.buf[:n])
-	clear(w.buf[n:])
+	w.AAD, w.Plain = w.buf[:n], w.buf[n:]
+	dst, err = s.SealWith(ctx, &w.Work, dst)
+	clear(w.Plain)
 	return dst, err
 }
 
-// SealWith is Seal for callers who keep a lease and buffers of their own, and
-// encode the additional data themselves. The spare capacity of dst must overlap
-// neither plaintext nor aad.
-func (s *Scope) SealWith(ctx context.Context, l *Lease, dst, plaintext, aad []byte) ([]byte, error) {
-	if len(plaintext) > MaxPlaintext {
+// SealWith is Seal for callers who keep buffers of their own and encode the
+// additional data themselves ([envelope.Additional.AppendTo]): it seals w.Plain. The
+// spare capacity of dst must not overlap what w holds.
+func (s *Scope) SealWith(ctx context.Context, w *Work, dst []byte) ([]byte, error) {
+	if len(w.Plain) > MaxPlaintext {
 		return nil, &OptionError{"plaintext", "is longer than 65536 bytes"}
 	}
 	for {
@@ -114,8 +115,8 @@ func (s *Scope) SealWith(ctx context.Context, l *Lease, dst, plaintext, aad []by
 				return nil, err
 			}
 		}
-		if l.take(k.epoch) {
-			return k.key.Seal(dst, plaintext, aad), nil
+		if w.lease.take(k.epoch) {
+			return k.key.Seal(dst, w.Plain, w.AAD), nil
 		}
 		s.ring.usedUp(k.epoch)
 	}
@@ -161,7 +162,8 @@ func (s *Scope) Open(ctx context.Context, dst, record []byte, a *envelope.Additi
 		return nil, openError(err)
 	}
 	w.buf = slices.Grow(buf, len(record))
-	plain, err := s.OpenWith(ctx, w.buf[len(buf):], record, buf)
+	w.AAD, w.Plain = buf, w.buf[len(buf):]
+	plain, err := s.OpenWith(ctx, &w.Work, record)
 	if err != nil {
 		return nil, err
 	}
@@ -170,10 +172,22 @@ func (s *Scope) Open(ctx context.Context, dst, record []byte, a *envelope.Additi
 	return dst, nil
 }
 
-// OpenWith is Open for callers who keep buffers of their own, and encode the
-// additional data themselves. The spare capacity of dst must overlap neither
-// record nor aad, and may be overwritten whatever comes of the call.
-func (s *Scope) OpenWith(ctx context.Context, dst, record, aad []byte) ([]byte, error) {
+// OpenWith is Open for callers who keep buffers of their own and encode the
+// additional data themselves. The plaintext lies in the memory of w.Plain if that
+// has the capacity, which may be overwritten whatever comes of the call and must
+// overlap neither record nor w.AAD.
+func (s *Scope) OpenWith(ctx context.Context, w *Work, record []byte) ([]byte, error) {
+	if o := s.opener.Load(); o != nil && o.key != nil && o.cache == s.ring.opened.Load() {
+		plain, err := o.key.Open(w.Plain[:0], record, w.AAD)
+		if err == nil || err != envelope.ErrOtherKey {
+			return plain, err
+		}
+	}
+	return s.openOther(ctx, w.Plain[:0], record, w.AAD)
+}
+
+// openOther opens what the last record's sealing key does not.
+func (s *Scope) openOther(ctx context.Context, dst, record, aad []byte) ([]byte, error) {
 	cache := s.ring.opened.Load()
 	if cache == nil {
 		return nil, fmt.Errorf("%w: %w", envelope.ErrOpen, ErrClosed)
@@ -182,11 +196,8 @@ func (s *Scope) OpenWith(ctx context.Context, dst, record, aad []byte) ([]byte, 
 	if o != nil && o.cache != cache {
 		o = nil
 	}
-	if o != nil && o.key != nil && o.key.Matches(record) {
-		return o.key.OpenMatched(dst, record, aad)
-	}
 	if k := cache.get(record, s.place.Scope); k != nil {
-		return k.OpenMatched(dst, record, aad)
+		return k.Open(dst, record, aad)
 	}
 	var scopeKey *envelope.ScopeKey
 	if o != nil && o.scope.Matches(record) {

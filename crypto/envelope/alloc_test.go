@@ -28,7 +28,6 @@ func TestAllocations(t *testing.T) {
 			"Open, refused":    func() { _, _ = s.Open(plain, bad, aad) },
 			"Matches":          func() { s.Matches(record) },
 			"Cache.Get":        func() { c.Get(record, testPlace.Scope) },
-			"OpenMatched":      func() { _, _ = s.OpenMatched(plain, record, aad) },
 			"Cache.Get, other": func() { c.Get(record, "shop-us") },
 			"Cache.Add":        func() { c.Add(s) },
 			"Inspect":          func() { _, _ = Inspect(record) },

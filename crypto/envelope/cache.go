@@ -54,7 +54,7 @@ func (c *Cache) OpenWith(k *ScopeKey, dst, record, aad []byte) (plain []byte, ke
 
 // Get returns the sealing key that opens a record in the scope, or nil. The
 // record's whole prefix (suite, key reference, commitment, salt) was compared
-// with the key's: what is left to do is the cipher's work.
+// with the key's.
 func (c *Cache) Get(record []byte, scope string) *SealingKey {
 	n := prefixSize(record)
 	if n == 0 {

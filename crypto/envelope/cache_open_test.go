@@ -38,10 +38,10 @@ func TestCacheOpenWith(t *testing.T) {
 		require.Same(t, kept, c.Get(first, testPlace.Scope))
 		require.Nil(t, c.Get(first, "shop-us"), "%s: another scope", mode)
 
-		out, err = kept.OpenMatched([]byte("dst "), first, aad)
+		out, err = kept.Open([]byte("dst "), first, aad)
 		require.NoError(t, err)
 		require.Equal(t, "dst first", string(out))
-		out, err = kept.OpenMatched([]byte("dst "), bad, aad)
+		out, err = kept.Open([]byte("dst "), bad, aad)
 		require.Equal(t, ErrOpen, err)
 		require.Nil(t, out)
 		require.Equal(t, s.header, kept.header, mode)

@@ -88,8 +88,8 @@ func TestCacheOnMalformedRecords(t *testing.T) {
 		for n := range s.Overhead() {
 			require.Nil(t, c.Get(record[:n], testPlace.Scope))
 			require.False(t, s.Matches(record[:n]))
-			_, err := s.OpenMatched(nil, record[:n], nil)
-			require.Equal(t, ErrOpen, err)
+			_, err := s.Open(nil, record[:n], nil)
+			require.Equal(t, ErrOtherKey, err)
 			k, err := s.Scope().SealingKeyFor(record[:n])
 			require.Nil(t, k)
 			require.Equal(t, ErrOpen, err)

@@ -12,6 +12,7 @@ var (
 	ErrVersion    = fmt.Errorf("%w: unknown format version", ErrOpen)
 	ErrSuite      = fmt.Errorf("%w: unknown suite", ErrOpen)
 	ErrUnknownKey = fmt.Errorf("%w: unknown key", ErrOpen)
+	ErrOtherKey   = fmt.Errorf("%w: sealed under another key, or another salt", ErrOpen)
 	ErrText       = fmt.Errorf("%w: malformed text form", ErrOpen)
 )
 

@@ -67,7 +67,7 @@ func ExampleCache() {
 	scope := demoScope()
 	open := func(record, aad []byte) (plaintext []byte, from string, err error) {
 		if key := cache.Get(record, "shop-eu"); key != nil {
-			plaintext, err = key.OpenMatched(nil, record, aad)
+			plaintext, err = key.Open(nil, record, aad)
 			return plaintext, "held", err
 		}
 		plaintext, kept, err := cache.OpenWith(scope, nil, record, aad)

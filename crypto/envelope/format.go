@@ -161,16 +161,7 @@ func prefixSize(record []byte) int {
 	return n
 }
 
-// samePrefix compares the 62 bytes before the nonce of a stored-mode record with
-// those of a key. All of it is compared whatever differs, so that the time says
-// nothing of how much of a forged commitment was right.
-func samePrefix(record []byte, prefix *[storedPrefix]byte) bool {
-	r := (*[storedPrefix]byte)(record)
-	d := differ(r, prefix, 0) | differ(r, prefix, 8) | differ(r, prefix, 16) | differ(r, prefix, 24) |
-		differ(r, prefix, 32) | differ(r, prefix, 40) | differ(r, prefix, 48) | differ(r, prefix, storedPrefix-8)
-	return d == 0
-}
-
+// differ is not zero where eight bytes of two prefixes are not the same.
 func differ(a, b *[storedPrefix]byte, at int) uint64 {
 	return binary.NativeEndian.Uint64(a[at:]) ^ binary.NativeEndian.Uint64(b[at:])
 }

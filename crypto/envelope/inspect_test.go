@@ -109,7 +109,7 @@ func FuzzInspect(f *testing.F) {
 			require.Nil(t, c.Get(record, testPlace.Scope))
 			for _, s := range []*SealingKey{stored, inline} {
 				_, err := s.Open(nil, record, nil)
-				require.Equal(t, ErrOpen, err)
+				require.Equal(t, ErrOtherKey, err)
 			}
 			return
 		}

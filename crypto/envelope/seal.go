@@ -60,30 +60,23 @@ func (s *SealingKey) Seal(dst, plaintext, aad []byte) []byte {
 }
 
 // Matches reports whether the record's header names this very key, salt and
-// commitment. The comparison takes the same time whatever differs.
+// commitment. All of it is compared whatever differs, so that the time says nothing
+// of how much of a forged commitment was right.
 func (s *SealingKey) Matches(record []byte) bool {
-	if !s.scope.inline {
-		return len(record) >= Overhead && samePrefix(record, &s.fixed)
+	if len(s.header) != storedPrefix || len(record) < Overhead {
+		return len(record) >= s.Overhead() && subtle.ConstantTimeCompare(record[:len(s.header)], s.header) == 1
 	}
-	return len(record) >= s.Overhead() && subtle.ConstantTimeCompare(record[:len(s.header)], s.header) == 1
+	a, b := (*[storedPrefix]byte)(record), &s.fixed
+	return differ(a, b, 0)|differ(a, b, 8)|differ(a, b, 16)|differ(a, b, 24)|
+		differ(a, b, 32)|differ(a, b, 40)|differ(a, b, 48)|differ(a, b, storedPrefix-8) == 0
 }
 
 // Open appends the plaintext of a record to dst, or returns [ErrOpen] and no
-// bytes. The header is compared before the cipher runs. The spare capacity of
-// dst must overlap neither record nor aad.
+// bytes: [ErrOtherKey] where [SealingKey.Matches] says no, before the cipher runs.
+// The spare capacity of dst must overlap neither record nor aad.
 func (s *SealingKey) Open(dst, record, aad []byte) ([]byte, error) {
 	if !s.Matches(record) {
-		return nil, ErrOpen
-	}
-	return s.OpenMatched(dst, record, aad)
-}
-
-// OpenMatched is Open for a record of which [SealingKey.Matches] or [Cache.Get]
-// just said that it is this key's. Of any other record it would open the body and
-// not look at the header, so that nothing would be known of key and place.
-func (s *SealingKey) OpenMatched(dst, record, aad []byte) ([]byte, error) {
-	if len(record) < len(s.header) {
-		return nil, ErrOpen
+		return nil, ErrOtherKey
 	}
 	out, err := s.aead.Open(dst, nil, record[len(s.header):], aad)
 	if err != nil {

@@ -69,7 +69,7 @@ func (c caches) of(p vPlace) *Cache {
 func (v *vectors) open(c caches, p vPlace, record, aad []byte) ([]byte, error) {
 	if c != nil {
 		if k := c.of(p).Get(record, p.Scope); k != nil {
-			return k.OpenMatched(nil, record, aad)
+			return k.Open(nil, record, aad)
 		}
 	}
 	h, err := Inspect(record)

@@ -59,6 +59,9 @@ func makePAN(w panWords, n uint8) PAN {
 
 // nibbleMasks selects the nibbles that hold the first n digits.
 func nibbleMasks(n uint8) (uint64, uint16) {
+	if n == 16 { // nearly always
+		return ^uint64(0), 0
+	}
 	mx := ^(^uint64(0) >> (uint(n) * 4)) // a shift by 64 or more leaves zero
 	my := uint16(0)
 	if n > 16 {

@@ -35,18 +35,18 @@ func (s *Sealer) Reseal(ctx context.Context, dst, record []byte, f Field, b *Bin
 	}
 	w := s.work.Get().(*work)
 	defer s.work.Put(w)
-	a := b.additional(f)
-	aad, err := a.AppendTo(w.aad[:0])
+	bound, err := w.bind(f, b)
 	if err != nil {
 		return nil, err
 	}
 	// What it says is nobody's business here, and its padding stays.
-	plain, err := s.data.OpenWith(ctx, w.room[:0], record, aad)
+	plain, err := s.data.OpenWith(ctx, bound, record)
 	if err != nil {
 		return nil, err
 	}
-	dst, err = s.data.SealWith(ctx, &w.lease, dst, plain, aad)
+	bound.Plain = plain
+	dst, err = s.data.SealWith(ctx, bound, dst)
 	clear(plain)
-	w.room = [32]byte{}
+	w.plain[1] = [32]byte{}
 	return dst, err
 }

@@ -16,22 +16,35 @@ type Sealer struct {
 	work              sync.Pool // *work
 }
 
-// work is what a call on a card number borrows. What goes through the cipher's
+// work is what a call on a card number borrows, since what goes through the cipher's
 // interface would move to the heap each time.
 type work struct {
-	lease keys.Lease
-	plain [card.PackedSize]byte
-	room  [32]byte // for a plaintext, and before it for a key in the making
+	byID  keys.Work // for a PAN bound to a record ID alone: its additional data is built once
+	bound keys.Work // for the rest
+	plain [2]plain
 	aad   [128]byte
-	pan   []byte // the additional data of a PAN bound to a record ID alone
 }
+
+// plain has room for a packed number, and before it for a key in the making.
+type plain [32]byte
 
 func newWork() any {
 	w := new(work)
+	w.byID.Plain = w.plain[0][:card.PackedSize]
 	// It cannot fail: there is neither owner nor pairs.
-	w.pan, _ = (&envelope.Additional{Field: byte(PAN)}).AppendTo(nil)
+	w.byID.AAD, _ = (&envelope.Additional{Field: byte(PAN)}).AppendTo(nil)
 	return w
 }
+
+// bind sets the additional data of a call that is bound to more.
+func (w *work) bind(f Field, b *Binding) (*keys.Work, error) {
+	a := b.additional(f)
+	aad, err := a.AppendTo(w.aad[:0])
+	w.bound.AAD, w.bound.Plain = aad, w.plain[1][:card.PackedSize]
+	return &w.bound, err
+}
+
+var errNoNumber = &envelope.ArgumentError{Field: "number", Reason: "is missing"}
 
 // New returns a sealer for a scope: text of at most 255 bytes of UTF-8, bound
 // byte for byte. A scope that is not, and a manager that is closed, are reported
@@ -52,9 +65,13 @@ func NewIn(l keys.Layout, m *keys.Manager, scope string) *Sealer {
 
 // SealPAN appends a sealed PAN to dst, bound to a record ID alone.
 func (s *Sealer) SealPAN(ctx context.Context, dst []byte, pan card.PAN, id RecordID) ([]byte, error) {
+	if pan.IsZero() {
+		return nil, errNoNumber
+	}
 	w := s.work.Get().(*work)
-	envelope.SetRecord(w.pan, id)
-	dst, err := s.seal(ctx, w, dst, pan, w.pan)
+	envelope.SetRecord(w.byID.AAD, id)
+	pan.AppendPacked(w.byID.Plain[:0])
+	dst, err := s.seal(ctx, &w.byID, dst)
 	s.work.Put(w)
 	return dst, err
 }
@@ -62,11 +79,23 @@ func (s *Sealer) SealPAN(ctx context.Context, dst []byte, pan card.PAN, id Recor
 // OpenPAN opens what [Sealer.SealPAN] sealed. Every failure is
 // [envelope.ErrOpen].
 func (s *Sealer) OpenPAN(ctx context.Context, record []byte, id RecordID) (card.PAN, error) {
+	if s.dataErr != nil {
+		return card.PAN{}, s.dataErr
+	}
 	w := s.work.Get().(*work)
-	envelope.SetRecord(w.pan, id)
-	pan, err := s.open(ctx, w, record, w.pan)
+	envelope.SetRecord(w.byID.AAD, id)
+	plain, err := s.data.OpenWith(ctx, &w.byID, record)
+	if err != nil {
+		s.work.Put(w)
+		return card.PAN{}, err
+	}
+	pan, err := card.ParsePacked(plain)
+	wipe(&w.byID)
 	s.work.Put(w)
-	return pan, err
+	if err != nil {
+		return card.PAN{}, envelope.ErrOpen
+	}
+	return pan, nil
 }
 
 // SealNumber appends a sealed card number to dst: field [PAN] or
@@ -75,26 +104,27 @@ func (s *Sealer) SealNumber(ctx context.Context, dst []byte, f Field, pan card.P
 	if f != PAN && f != NetworkToken {
 		return nil, &envelope.ArgumentError{Field: "field", Reason: "holds no card number"}
 	}
+	if pan.IsZero() {
+		return nil, errNoNumber
+	}
 	w := s.work.Get().(*work)
 	defer s.work.Put(w)
-	a := b.additional(f)
-	aad, err := a.AppendTo(w.aad[:0])
+	bound, err := w.bind(f, b)
 	if err != nil {
 		return nil, err
 	}
-	return s.seal(ctx, w, dst, pan, aad)
+	pan.AppendPacked(bound.Plain[:0])
+	return s.seal(ctx, bound, dst)
 }
 
-func (s *Sealer) seal(ctx context.Context, w *work, dst []byte, pan card.PAN, aad []byte) ([]byte, error) {
-	if pan.IsZero() {
-		return nil, &envelope.ArgumentError{Field: "number", Reason: "is missing"}
-	}
+// seal seals the number that was packed into w.
+func (s *Sealer) seal(ctx context.Context, w *keys.Work, dst []byte) ([]byte, error) {
 	if s.dataErr != nil {
+		wipe(w)
 		return nil, s.dataErr
 	}
-	pan.AppendPacked(w.plain[:0])
-	dst, err := s.data.SealWith(ctx, &w.lease, dst, w.plain[:], aad)
-	w.plain = [card.PackedSize]byte{}
+	dst, err := s.data.SealWith(ctx, w, dst)
+	wipe(w)
 	return dst, err
 }
 
@@ -105,29 +135,31 @@ func (s *Sealer) OpenNumber(ctx context.Context, record []byte, f Field, b *Bind
 	}
 	w := s.work.Get().(*work)
 	defer s.work.Put(w)
-	a := b.additional(f)
-	aad, err := a.AppendTo(w.aad[:0])
+	bound, err := w.bind(f, b)
 	if err != nil {
 		return card.PAN{}, err
 	}
-	return s.open(ctx, w, record, aad)
+	return s.open(ctx, bound, record)
 }
 
-func (s *Sealer) open(ctx context.Context, w *work, record, aad []byte) (card.PAN, error) {
+func (s *Sealer) open(ctx context.Context, w *keys.Work, record []byte) (pan card.PAN, err error) {
 	if s.dataErr != nil {
-		return card.PAN{}, s.dataErr
+		return pan, s.dataErr
 	}
-	plain, err := s.data.OpenWith(ctx, w.room[:0], record, aad)
+	plain, err := s.data.OpenWith(ctx, w, record)
 	if err != nil {
-		return card.PAN{}, err
+		return pan, err
 	}
-	pan, err := card.ParsePacked(plain)
-	w.room = [32]byte{}
+	pan, err = card.ParsePacked(plain)
+	wipe(w)
 	if err != nil {
 		return card.PAN{}, envelope.ErrOpen
 	}
 	return pan, nil
 }
+
+// wipe clears the number in w, and whatever else was worked on there.
+func wipe(w *keys.Work) { *(*plain)(w.Plain[:len(plain{})]) = plain{} }
 
 // SealPANs seals many PANs, each under the record ID at its place. The records
 // lie in one piece of memory. On error nothing is returned.
@@ -140,10 +172,14 @@ func (s *Sealer) SealPANs(ctx context.Context, pans []card.PAN, ids []RecordID) 
 	w := s.work.Get().(*work)
 	defer s.work.Put(w)
 	for i, pan := range pans {
+		if pan.IsZero() {
+			return nil, errNoNumber
+		}
 		from := len(all)
-		envelope.SetRecord(w.pan, ids[i])
+		envelope.SetRecord(w.byID.AAD, ids[i])
 		var err error
-		if all, err = s.seal(ctx, w, all, pan, w.pan); err != nil {
+		pan.AppendPacked(w.byID.Plain[:0])
+		if all, err = s.seal(ctx, &w.byID, all); err != nil {
 			return nil, err
 		}
 		records[i] = all[from:len(all):len(all)]
@@ -162,8 +198,8 @@ func (s *Sealer) OpenPANs(ctx context.Context, records [][]byte, ids []RecordID)
 			errs[i] = &envelope.ArgumentError{Field: "record IDs", Reason: "must be as many as the records"}
 			continue
 		}
-		envelope.SetRecord(w.pan, ids[i])
-		pans[i], errs[i] = s.open(ctx, w, record, w.pan)
+		envelope.SetRecord(w.byID.AAD, ids[i])
+		pans[i], errs[i] = s.open(ctx, &w.byID, record)
 	}
 	return pans, errs
 }
