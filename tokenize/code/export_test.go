@@ -29,3 +29,11 @@ func Bound(c *store.Code) *seal.Binding {
 	b := bound(c)
 	return &b
 }
+
+// Ring is that of transient codes.
+var Ring = keys.RingID{Environment: "production", Purpose: keys.CVC}
+
+const HalfOf = halfOf
+
+// Halves is what is split over two stores, as whoever has both sees it.
+func Halves(first, second keys.Store) keys.Store { return &halves{first, second} }

@@ -16,6 +16,12 @@ import (
 // either beyond a crash ([store.Codes].CheckEphemeral).
 type EphemeralStore interface {
 	store.Codes
+	EphemeralKeys
+}
+
+// EphemeralKeys keeps data keys, or halves of them, and nothing beyond a crash.
+type EphemeralKeys interface {
+	CheckEphemeral(ctx context.Context) error
 	Keys() keys.Store
 }
 
@@ -44,6 +50,12 @@ type TransientOptions struct {
 	// may take to carry something out. Default a minute, at least a second, at most an
 	// hour.
 	Skew time.Duration
+	// Second, if given, is another ephemeral store, on another machine: the wrapped data
+	// keys are split over both (each half is random bytes by itself), so that a copy of
+	// one store, with access to the KMS, opens no code. What either loses in a crash is
+	// lost. It may be given where codes are kept already, whose epoch is not split; taken
+	// away, no code can be put before that epoch ends.
+	Second EphemeralKeys
 	// KEKs guard the data keys beside the KEK given, any one of them.
 	KEKs []keys.KEK
 	// AllowDevelopmentKEK is as in [tokenize.Options].
@@ -125,7 +137,14 @@ func OpenTransient(ctx context.Context, s EphemeralStore, kek keys.KEK, o *Trans
 	if err := s.CheckEphemeral(ctx); err != nil {
 		return nil, tokenize.AsError(err)
 	}
-	t.keys, err = keys.Open(ctx, s.Keys(), kek, &keys.Options{
+	stored := s.Keys()
+	if t.o.Second != nil {
+		if err := t.o.Second.CheckEphemeral(ctx); err != nil {
+			return nil, tokenize.AsError(err)
+		}
+		stored = &halves{stored, t.o.Second.Keys()}
+	}
+	t.keys, err = keys.Open(ctx, stored, kek, &keys.Options{
 		Environment: t.o.Environment, SealLease: t.o.SealLease, CacheLife: t.o.CacheLife,
 		RotateAge: max(t.o.Epoch, time.Minute), // the shortest; a sweep ends shorter ones
 		KEKs:      t.o.KEKs, Observer: t.o.Observer,

@@ -1,0 +1,142 @@
+package code_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cardseal/cardseal/backends/store/memory"
+	"github.com/cardseal/cardseal/crypto/envelope"
+	"github.com/cardseal/cardseal/keys"
+	"github.com/cardseal/cardseal/tokenize"
+	"github.com/cardseal/cardseal/tokenize/code"
+	"github.com/cardseal/cardseal/tokenize/store"
+)
+
+// A copy of either store opens nothing, for whoever has the KMS; copies of both do,
+// which is what is said to leak. Every process with both stores opens, and in the end
+// neither has a key.
+func TestSecond(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		r, second, o := w.repo(), newCodes(t), brief
+		o.Second = second
+		tr := w.transient(&o)
+		s := w.codes(r, tr, nil)
+		_, s2, _ := w.other(&o)
+		token := w.save(r, visa)
+		require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, "123")))
+		got, err := s2.Retrieve(t.Context(), me, own, token)
+		is(t, "123", got, err)
+		_, err = verify(s2, token, "123")
+		require.NoError(t, err)
+
+		record := all(t, w.ephemeral)[0]
+		id, _ := envelope.StoredKeyID(record.Record)
+		one, other := w.copyOfKeys(w.ephemeral), w.copyOfKeys(second)
+		for _, copied := range []keys.Store{one, other, unmarked(t, one, id, id), unmarked(t, other, live(t, second)[0].ID, id)} {
+			_, err := w.sealer(r, copied).OpenCVC(t.Context(), record.Record, code.Bound(&record))
+			require.ErrorIs(t, err, envelope.ErrOpen)
+		}
+		got, err = w.sealer(r, code.Halves(one, other)).OpenCVC(t.Context(), record.Record, code.Bound(&record))
+		is(t, "123", got, err)
+
+		time.Sleep(tr.Forgets())
+		for _, db := range []*memory.Codes{w.ephemeral, second} {
+			records, _, err := db.Keys().List(t.Context(), code.Ring)
+			require.NoError(t, err)
+			require.NotEmpty(t, records)
+			for _, k := range records {
+				require.Equal(t, keys.Destroyed, k.State)
+				require.Empty(t, k.Wrapped)
+			}
+		}
+	})
+}
+
+// unmarked is a store with the half of a key as a whole one.
+func unmarked(t *testing.T, copied keys.Store, half, key keys.KeyID) keys.Store {
+	r, err := copied.Get(t.Context(), half)
+	require.NoError(t, err)
+	r.ID = key
+	if kek, marked := strings.CutPrefix(r.Wrapped[0].KEK, code.HalfOf); marked {
+		r.Wrapped = []keys.Wrapping{{KEK: kek, Bytes: r.Wrapped[0].Bytes[len(half):]}}
+	}
+	to := memory.New().Keys()
+	require.NoError(t, to.CompareAndSwap(t.Context(), code.Ring, 0, []keys.Record{r}))
+	return to
+}
+
+// What either store loses in a crash is lost, and codes can be put at once.
+func TestSecondLost(t *testing.T) {
+	for _, lost := range []string{"first", "second"} {
+		w := newWorld(t)
+		r, second, o := w.repo(), newCodes(t), brief
+		o.Second = second
+		s := w.codes(r, w.transient(&o), nil)
+		token := w.save(r, visa)
+		require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, "123")))
+
+		if lost == "first" {
+			w.ephemeral = newCodes(t)
+			w.eph = &hooked{EphemeralStore: w.ephemeral}
+		} else {
+			o.Second = newCodes(t)
+		}
+		tr, s, _ := w.other(&o)
+		_, err := s.Retrieve(t.Context(), me, own, token)
+		require.Error(t, err, lost)
+		require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, "456")), lost)
+		got, err := s.Retrieve(t.Context(), me, own, token)
+		is(t, "456", got, err)
+		if lost == "second" {
+			epochs, err := tr.Erasures(t.Context())
+			require.NoError(t, err)
+			require.Len(t, epochs, 2)
+			require.ElementsMatch(t, []keys.State{keys.Destroyed, keys.Active}, []keys.State{epochs[0].State, epochs[1].State})
+		}
+	}
+}
+
+// Given later it serves from the next epoch on.
+func TestSecondGivenLater(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		r, second, o := w.repo(), newCodes(t), brief
+		before := w.transient(&brief)
+		s, token := w.codes(r, before, nil), w.save(r, visa)
+		require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, "123")))
+		s.Close()
+		require.NoError(t, before.Close())
+		o.Second = second
+		s = w.codes(r, w.transient(&o), nil)
+		got, err := s.Retrieve(t.Context(), me, own, token)
+		is(t, "123", got, err)
+		require.Empty(t, live(t, second))
+		time.Sleep(brief.Epoch + brief.Sweep + time.Second)
+		require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, "456")))
+		require.Len(t, live(t, second), 1)
+	})
+}
+
+// live are the keys of a store that are not destroyed.
+func live(t *testing.T, c *memory.Codes) (live []keys.Record) {
+	records, _, err := c.Keys().List(t.Context(), code.Ring)
+	require.NoError(t, err)
+	for _, k := range records {
+		if k.State != keys.Destroyed {
+			live = append(live, k)
+		}
+	}
+	return live
+}
+
+func TestSecondIsEphemeral(t *testing.T) {
+	w := newWorld(t)
+	_, err := code.OpenTransient(t.Context(), w.eph, w.kek, &code.TransientOptions{
+		Second: &hooked{EphemeralStore: newCodes(t), check: store.ErrDurable},
+	})
+	fails(t, err, tokenize.RequestRejected, "", store.ErrDurable)
+}
