@@ -14,7 +14,7 @@ import (
 // it: how long is a setting of the vault's.
 func TestCodesTTL(t *testing.T) {
 	codes := database(t)
-	admin := pgtest.Database(pgtest.Server(t), strings.TrimPrefix(mustPath(t, codes), "/"))
+	admin := asAdmin(t, codes)
 	w := newWorld(t)
 	w.ok("store", "migrate", "--codes", codes)
 	for _, args := range [][]string{{"--codes-ttl", "1h"}, {"--codes", codes, "--codes-ttl", "25h"}, {"--codes", codes, "--codes-ttl", "0s"}} {

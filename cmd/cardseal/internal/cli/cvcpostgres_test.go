@@ -96,7 +96,7 @@ func (w *world) epochs() []epoch {
 // in the audit log. A key that is back is told of.
 func TestCVCErasures(t *testing.T) {
 	codes := database(t)
-	admin := pgtest.Database(pgtest.Server(t), strings.TrimPrefix(mustPath(t, codes), "/"))
+	admin := asAdmin(t, codes)
 	w := newWorld(t)
 	w.ok("store", "migrate", "--codes", codes)
 	w.ok("init", "--codes", codes)
@@ -144,7 +144,7 @@ func mustPath(t *testing.T, uri string) string {
 
 func TestCodesURIs(t *testing.T) {
 	codes := database(t)
-	admin := pgtest.Database(pgtest.Server(t), strings.TrimPrefix(mustPath(t, codes), "/"))
+	admin := asAdmin(t, codes)
 	w := newWorld(t)
 	for uri, says := range map[string]string{
 		"bolt:codes.bolt":                "not supported",

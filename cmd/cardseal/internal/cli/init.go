@@ -31,6 +31,9 @@ them (see cardseal cvc --help). Its tables are made by cardseal store migrate --
 before. In a vault that is there already, write the URI into settings.json as "codes",
 and as "codesTTL" how long services keep a code, if it is not 15m.
 
+--codes-second ("codesSecond") names another such database, on another machine: the
+keys of the codes are split over both, so that a copy of one, with the KMS, opens none.
+
 Without --kek init also makes a key file, mode 0600, in another folder
 ($XDG_CONFIG_HOME/cardseal/keys). A key in a file, with or without a passphrase, is
 for development only: PCI DSS 3.6.1.2 asks for a key that a KMS or HSM guards.`,
@@ -53,6 +56,9 @@ for development only: PCI DSS 3.6.1.2 asks for a key that a KMS or HSM guards.`,
 			if c.Flags().Changed("codes-ttl") && (o.Codes == "" || !vaultdir.IsCodesTTL(o.CodesTTL)) {
 				return usagef("--codes-ttl goes with --codes, and is a time from 1s to 24h")
 			}
+			if o.CodesSecond != "" && (o.Codes == "" || o.Codes == o.CodesSecond) {
+				return usagef("--codes-second goes with --codes, and names another database")
+			}
 			dir, _, err := a.locate()
 			if err != nil {
 				return err
@@ -74,6 +80,7 @@ for development only: PCI DSS 3.6.1.2 asks for a key that a KMS or HSM guards.`,
 	c.Flags().StringVar(&o.KEK, "kek", "", "the key: a URI in a KMS, local:///path, or passphrase: or passphrase:///path (default a new key file)")
 	c.Flags().StringVar(&o.Store, "store", "", "the store: bolt:///path or postgres://host/database (default vault.bolt in the folder)")
 	c.Flags().StringVar(&o.Codes, "codes", "", "the database for security codes that are to be forgotten: postgres://host/database (default none)")
+	c.Flags().StringVar(&o.CodesSecond, "codes-second", "", "another such database, over which and --codes the keys of the codes are split (default none)")
 	c.Flags().DurationVar(&o.CodesTTL, "codes-ttl", 0, "how long every service on that database keeps a code (default 15m)")
 	c.Flags().BoolVar(&passphrase, "passphrase", false, "guard the key by a passphrase, which is asked for; short for --kek passphrase:")
 	return c

@@ -34,12 +34,12 @@ func (a *app) tables(store, codes string) (list []tables, err error) {
 		list = append(list, tables{found.Store, false})
 	}
 	if codes != "" {
-		if found.Codes, err = vaultdir.ParseCodes(codes); err != nil {
+		if found.Codes, err = vaultdir.ParseCodes(codes, ""); err != nil {
 			return nil, err
 		}
 	}
-	if found.Codes.Pool != nil {
-		list = append(list, tables{found.Codes, true})
+	for _, p := range found.Codes {
+		list = append(list, tables{p, true})
 	}
 	return list, nil
 }

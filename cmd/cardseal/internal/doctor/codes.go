@@ -9,11 +9,32 @@ import (
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
-// codes looks at the database for security codes that are to be forgotten, and says
-// what it does not keep from anybody. What is wrong with it ends nothing else.
-func (c *checkup) codes(ctx context.Context, p vaultdir.Place) {
+// codes looks at the databases for security codes that are to be forgotten, and says
+// what they do not keep from anybody. What is wrong with them ends nothing else.
+func (c *checkup) codes(ctx context.Context, places []vaultdir.Place) {
+	for _, p := range places {
+		if !c.forgetful(ctx, p) {
+			return
+		}
+	}
+	switch len(places) {
+	case 0:
+		return
+	case 1:
+		c.say(Warn, "codes", "a copy of that database taken while codes are in it (a snapshot of its volume or machine, a dump, swap, a core file) "+
+			"has codes and their wrapped keys: whoever has it and the KMS reads them, whatever was erased since. Have none made")
+	default:
+		c.say(Warn, "codes", "copies of both databases taken while codes are in them (snapshots of their volumes or machines, dumps, swap, core files) "+
+			"have codes and their wrapped keys: whoever has both and the KMS reads them, whatever was erased since. Have none made, "+
+			"and have the databases on machines that are not copied together")
+	}
+	c.say(Warn, "codes", "codes are removed and their keys destroyed only while a process sweeps: a service, or cardseal cvc erasures once a minute")
+}
+
+// forgetful reports whether a database can be used for security codes.
+func (c *checkup) forgetful(ctx context.Context, p vaultdir.Place) bool {
 	if c.database(ctx, "codes", p) != nil {
-		return // it said so
+		return false // it said so
 	}
 	ctx, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
@@ -21,14 +42,12 @@ func (c *checkup) codes(ctx context.Context, p vaultdir.Place) {
 	switch {
 	case errors.Is(err, store.ErrDurable), errors.Is(err, postgres.ErrSchema), errors.Is(err, store.ErrNewer):
 		c.say(Fail, "codes", "%s: %v", p, err)
-		return
+		return false
 	case err != nil:
 		c.say(Fail, "codes", "%s cannot be used for security codes: a right may be missing (cardseal store grants --codes)", p)
-		return
+		return false
 	}
 	defer db.Close()
 	c.say(OK, "codes", "security codes lie in UNLOGGED tables at %s: no write-ahead log, replica or backup made from one has them", p)
-	c.say(Warn, "codes", "a copy of that database taken while codes are in it (a snapshot of its volume or machine, a dump, swap, a core file) "+
-		"has codes and their wrapped keys: whoever has it and the KMS reads them, whatever was erased since. Have none made")
-	c.say(Warn, "codes", "codes are removed and their keys destroyed only while a process sweeps: a service, or cardseal cvc erasures once a minute")
+	return true
 }

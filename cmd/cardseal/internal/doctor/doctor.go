@@ -71,9 +71,7 @@ func Examine(ctx context.Context, dir string, open vaultdir.OpenKEK) ([]Finding,
 	} else if err := c.database(ctx, "store", found.Store); err != nil {
 		return c.findings, err
 	}
-	if found.Codes.Pool != nil {
-		c.codes(ctx, found.Codes)
-	}
+	c.codes(ctx, found.Codes)
 	db, err := found.Store.Open(ctx, &bolt.Options{ReadOnly: true})
 	if err != nil {
 		return c.findings, err

@@ -17,9 +17,30 @@ import (
 // be forgotten.
 var ErrNoCodes = errors.New("the settings name no database for security codes")
 
-// ParseCodes reads the URI of a database for security codes that are to be forgotten,
-// written as that of a store is.
-func ParseCodes(uri string) (Place, error) {
+// ErrSecond is a second database for security codes that has no first, or is the first.
+var ErrSecond = errors.New("the second database for security codes goes with a first that is another")
+
+// ParseCodes reads the URIs of the database for security codes that are to be forgotten,
+// and of the second over which their keys are split, written as that of a store is.
+// Either may be empty.
+func ParseCodes(first, second string) (places []Place, err error) {
+	if second != "" && (first == "" || first == second) {
+		return nil, ErrSecond
+	}
+	for _, uri := range []string{first, second} {
+		if uri == "" {
+			continue
+		}
+		p, err := parseCodes(uri)
+		if err != nil {
+			return nil, err
+		}
+		places = append(places, p)
+	}
+	return places, nil
+}
+
+func parseCodes(uri string) (Place, error) {
 	u, err := url.Parse(uri)
 	if err != nil {
 		return Place{}, &UnsupportedError{What: "database for security codes"}
@@ -68,18 +89,22 @@ func (v *Vault) Transient(ctx context.Context) (*code.Transient, error) {
 	if v.transient != nil {
 		return v.transient, nil
 	}
-	if v.codes.Pool == nil {
+	if len(v.codes) == 0 {
 		return nil, ErrNoCodes
 	}
-	var err error
-	if v.ephemeral == nil {
-		if v.ephemeral, err = v.codes.OpenEphemeral(ctx); err != nil {
+	for _, p := range v.codes[len(v.ephemeral):] {
+		e, err := p.OpenEphemeral(ctx)
+		if err != nil {
 			return nil, err
 		}
+		v.ephemeral = append(v.ephemeral, e)
 	}
-	v.transient, err = code.OpenTransient(ctx, v.ephemeral, v.kek, &code.TransientOptions{
-		AllowDevelopmentKEK: true, Audit: v.Audit, TTL: v.codesTTL,
-	})
+	o := &code.TransientOptions{AllowDevelopmentKEK: true, Audit: v.Audit, TTL: v.codesTTL}
+	if len(v.ephemeral) > 1 {
+		o.Second = v.ephemeral[1]
+	}
+	var err error
+	v.transient, err = code.OpenTransient(ctx, v.ephemeral[0], v.kek, o)
 	return v.transient, err
 }
 

@@ -27,8 +27,9 @@ type MakeOptions struct {
 	Store string // bolt:///path or postgres://host/database; default vault.bolt in the folder
 	// Codes is a database for security codes that are to be forgotten, see
 	// [Settings].Codes; default none.
-	Codes    string
-	CodesTTL time.Duration // see [Settings].CodesTTL; default 15 minutes
+	Codes       string
+	CodesSecond string        // see [Settings].CodesSecond; default none
+	CodesTTL    time.Duration // see [Settings].CodesTTL; default 15 minutes
 	// Passphrase is asked once for a new passphrase file.
 	Passphrase func() ([]byte, error)
 	// OpenKEK opens a key in a KMS, which is tried before anything is made; nil
@@ -64,7 +65,7 @@ func Make(ctx context.Context, dir string, o *MakeOptions) (Made, error) {
 		}
 		made.KEK = id
 	}
-	if err := tryCodes(ctx, o.Codes); err != nil {
+	if err := tryCodes(ctx, o); err != nil {
 		return made, err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -73,7 +74,7 @@ func Make(ctx context.Context, dir string, o *MakeOptions) (Made, error) {
 	if err := makeStore(ctx, made.Store, o.KEK != ""); err != nil {
 		return made, err
 	}
-	s := Settings{Version: settingsVersion, KEK: o.KEK, Store: o.Store, Codes: o.Codes}
+	s := Settings{Version: settingsVersion, KEK: o.KEK, Store: o.Store, Codes: o.Codes, CodesSecond: o.CodesSecond}
 	if o.CodesTTL != 0 {
 		s.CodesTTL = o.CodesTTL.String()
 	}
@@ -101,10 +102,8 @@ func checkMake(dir string, o *MakeOptions, made *Made) (err error) {
 	if made.Store, err = ParseStore(dir, store); err != nil {
 		return err
 	}
-	if o.Codes != "" {
-		if _, err := ParseCodes(o.Codes); err != nil {
-			return err
-		}
+	if _, err := ParseCodes(o.Codes, o.CodesSecond); err != nil {
+		return err
 	}
 	kek := o.KEK
 	if rest, ok := strings.CutPrefix(kek, passphraseScheme); ok && rest != "" {
@@ -138,21 +137,23 @@ func tryKMS(ctx context.Context, o *MakeOptions) (id string, err error) {
 	return k.ID(), nil
 }
 
-// tryCodes opens a database for security codes: one that has no tables, or would keep
+// tryCodes opens the databases for security codes: one that has no tables, or would keep
 // the codes, is of no use.
-func tryCodes(ctx context.Context, uri string) error {
-	if uri == "" {
-		return nil
-	}
-	p, err := ParseCodes(uri)
+func tryCodes(ctx context.Context, o *MakeOptions) error {
+	places, err := ParseCodes(o.Codes, o.CodesSecond)
 	if err != nil {
 		return err
 	}
-	db, err := p.OpenEphemeral(ctx)
-	if err != nil {
-		return err
+	for _, p := range places {
+		db, err := p.OpenEphemeral(ctx)
+		if err != nil {
+			return err
+		}
+		if err := db.Close(); err != nil {
+			return err
+		}
 	}
-	return db.Close()
+	return nil
 }
 
 const passphraseScheme = "passphrase:"

@@ -41,10 +41,10 @@ type Vault struct {
 
 	db       DB
 	kek      open.KEK
-	codes    Place         // Found.Codes
+	codes    []Place       // Found.Codes
 	codesTTL time.Duration // Found.CodesTTL
 	// Of security codes that are to be forgotten, nil before they are asked for.
-	ephemeral *Ephemeral
+	ephemeral []*Ephemeral
 	transient *code.Transient
 }
 
@@ -54,7 +54,7 @@ type Found struct {
 	KEK      string // its URI
 	KeyFile  string // path of a local key; "" where a KMS guards the key
 	Store    Place
-	Codes    Place         // the zero Place where the settings name none
+	Codes    []Place       // none, one, or two over which keys are split
 	CodesTTL time.Duration // 0 where they do not say
 }
 
@@ -77,8 +77,11 @@ func Find(dir string) (f Found, err error) {
 			return f, err
 		}
 	}
-	if f.Store, err = ParseStore(dir, f.Settings.Store); err == nil && f.Settings.Codes != "" {
-		f.Codes, err = ParseCodes(f.Settings.Codes)
+	if f.Store, err = ParseStore(dir, f.Settings.Store); err == nil {
+		f.Codes, err = ParseCodes(f.Settings.Codes, f.Settings.CodesSecond)
+	}
+	if errors.Is(err, ErrSecond) {
+		err = &SettingsError{filepath.Join(dir, SettingsFile), `has a "codesSecond" that goes with no "codes", or is the same`}
 	}
 	if ttl := f.Settings.CodesTTL; err == nil && ttl != "" {
 		if f.CodesTTL, err = time.ParseDuration(ttl); err != nil || !IsCodesTTL(f.CodesTTL) {
@@ -139,8 +142,8 @@ func (v *Vault) Close() error {
 	if v.transient != nil {
 		errs = append(errs, v.transient.Close())
 	}
-	if v.ephemeral != nil {
-		errs = append(errs, v.ephemeral.Close())
+	for _, e := range v.ephemeral {
+		errs = append(errs, e.Close())
 	}
 	if v.Keys != nil {
 		errs = append(errs, v.Keys.Close())

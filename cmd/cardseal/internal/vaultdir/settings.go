@@ -30,6 +30,9 @@ type Settings struct {
 	// Codes is the URI of a PostgreSQL database of its own for security codes that are
 	// to be forgotten; without it there are none.
 	Codes string `json:"codes,omitempty"`
+	// CodesSecond is the URI of another such database, on another machine, over which
+	// and Codes the keys of security codes are split: a copy of one opens none.
+	CodesSecond string `json:"codesSecond,omitempty"`
 	// CodesTTL is how long a code is kept there, such as 30m: as long as every service on
 	// that database keeps it. Default 15m.
 	CodesTTL string `json:"codesTTL,omitempty"`
