@@ -31,7 +31,8 @@
 // because none ever held it or its key. A copy of the ephemeral store or of memory
 // that was taken while the epoch lived (a snapshot of the volume or the virtual
 // machine, a dump of the ephemeral database, swap, a core file) can, together with
-// access to the KMS. After [Codes.Authorized] this API cannot. A crash or a failover
+// access to the KMS; with [TransientOptions].Second it takes copies of both stores, or
+// of memory. After [Codes.Authorized] this API cannot. A crash or a failover
 // of the ephemeral store loses the codes that are pending. Nothing more is promised.
 //
 // The bound holds while a process sweeps: one that has the Transient open does. Of
