@@ -39,7 +39,8 @@ func (r *Keyring) Retire(ctx context.Context, alias string, id KeyID, at time.Ti
 
 // Reseal seals those keys of the scope anew which are not under the ring's active
 // data key, so that an older data key can be destroyed, and returns how many that
-// were. Retired keys are among them. With inline data keys that is every key.
+// were. Retired keys are among them. With inline data keys that is every key. Keys that
+// do not unseal are left as they are, and named by a [DamagedError] in the end.
 func (r *Keyring) Reseal(ctx context.Context) (int, error) {
 	r.sealer.Refresh()
 	active, err := r.sealer.ActiveKey(ctx)
@@ -51,13 +52,17 @@ func (r *Keyring) Reseal(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("capture: key store: %w", err)
 	}
 	n := 0
+	var lost damage
 	for _, row := range rows {
 		if id, ok := envelope.StoredKeyID(row.Sealed); ok && id == active {
 			continue
 		}
 		k, err := r.unseal(ctx, &row)
 		if err != nil {
-			return n, err
+			if err := lost.add(ctx, row.ID, err); err != nil {
+				return n, err
+			}
+			continue
 		}
 		switch err := r.put(ctx, row, k, row.Sealed); {
 		case errors.Is(err, store.ErrConflict): // whoever changed it sealed it anew
@@ -67,5 +72,5 @@ func (r *Keyring) Reseal(ctx context.Context) (int, error) {
 			n++
 		}
 	}
-	return n, nil
+	return n, lost.orNil()
 }

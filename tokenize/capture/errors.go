@@ -1,10 +1,12 @@
 package capture
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	cryptocapture "github.com/cardseal/cardseal/crypto/capture"
+	"github.com/cardseal/cardseal/keys"
 )
 
 // ErrOpen is every refusal of a message. The other three are kinds of it.
@@ -21,6 +23,41 @@ var ErrNoKey = errors.New("capture: no such key")
 // ErrReplaysFull is that a [MemoryReplays] holds as many messages as it may. The
 // message can be sent again later.
 var ErrReplaysFull = errors.New("capture: too many messages are remembered")
+
+// DamagedError is keys that do not unseal: their rows were altered, or their data key is
+// disabled or destroyed. What was asked for was done with all others.
+type DamagedError struct {
+	Keys []KeyID
+	err  error // the first's
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("capture: keys that do not unseal: %d, the first is %v", len(e.Keys), e.Keys[0])
+}
+
+// Unwrap is why the first does not.
+func (e *DamagedError) Unwrap() error { return e.err }
+
+// damage collects keys that do not unseal.
+type damage struct{ DamagedError }
+
+// add takes a key's error, or gives it back where it is no matter of that key.
+func (d *damage) add(ctx context.Context, id KeyID, err error) error {
+	if ctx.Err() != nil || errors.Is(err, keys.ErrUnavailable) || errors.Is(err, keys.ErrThrottled) || errors.Is(err, keys.ErrClosed) {
+		return err
+	}
+	if d.Keys = append(d.Keys, id); d.err == nil {
+		d.err = err
+	}
+	return nil
+}
+
+func (d *damage) orNil() error {
+	if len(d.Keys) == 0 {
+		return nil
+	}
+	return &d.DamagedError
+}
 
 // ArgumentError is a wrong argument: which one, and what it must be.
 type ArgumentError = cryptocapture.ArgumentError

@@ -2,6 +2,7 @@ package capture_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"testing"
 	"time"
@@ -110,6 +111,53 @@ func TestRetire(t *testing.T) {
 		require.Equal(t, capture.ErrNoKey, r.Retire(t.Context(), "app", id, time.Time{}))
 		require.Equal(t, capture.ErrNoKey, r.Retire(t.Context(), "web", capture.KeyID{1}, time.Time{}))
 	})
+}
+
+// A key that does not unseal is named, and keeps no other from clients or from being
+// sealed anew. What keeps all from it is told as it is.
+func TestDamagedKey(t *testing.T) {
+	w := newWorld(t)
+	m := w.manager("test")
+	r, err := capture.New(m, "scope", &w.keys)
+	require.NoError(t, err)
+	p, q, app := generate(t, r, "web", capture.HPKEP256), generate(t, r, "web", capture.HPKEP256), generate(t, r, "app", capture.HPKEP256)
+	id, err := cryptocapture.ParseKeyID(p.KeyID)
+	require.NoError(t, err)
+	row, err := w.keys.Get(t.Context(), "scope", "web", id)
+	require.NoError(t, err)
+	row.Sealed[len(row.Sealed)-1] ^= 1
+	w.overwrite(row)
+	names := func(err error) {
+		t.Helper()
+		var damaged *capture.DamagedError
+		require.ErrorAs(t, err, &damaged)
+		require.Equal(t, []capture.KeyID{id}, damaged.Keys)
+		require.ErrorIs(t, err, envelope.ErrOpen)
+		require.ErrorContains(t, err, p.KeyID)
+	}
+	live, err := r.Published(t.Context(), "web")
+	names(err)
+	require.Equal(t, []capture.Published{q}, live)
+	all, err := r.All(t.Context())
+	names(err)
+	require.Equal(t, []capture.Published{app, q}, all)
+	_, err = m.Rotate(t.Context(), keys.Capture)
+	require.NoError(t, err)
+	n, err := r.Reseal(t.Context())
+	names(err)
+	require.Equal(t, 2, n)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	none, err := r.Published(ctx, "web")
+	require.ErrorIs(t, err, context.Canceled)
+	require.Nil(t, none)
+	require.NoError(t, m.Close())
+	none, err = r.Published(t.Context(), "web")
+	require.ErrorIs(t, err, keys.ErrClosed)
+	require.Nil(t, none)
+	_, err = r.Reseal(t.Context())
+	require.ErrorIs(t, err, keys.ErrClosed)
 }
 
 // Keys follow the ring's active data key, also under the hands of others.

@@ -30,7 +30,8 @@ type Published struct {
 }
 
 // Published returns the keys of an alias that open messages, newest first: a
-// client takes the first. There may be none.
+// client takes the first. There may be none. Keys that do not unseal are left out and
+// named by a [DamagedError], beside which the others are returned.
 func (r *Keyring) Published(ctx context.Context, alias string) ([]Published, error) {
 	if !validAlias(alias) {
 		return nil, nil
@@ -40,7 +41,8 @@ func (r *Keyring) Published(ctx context.Context, alias string) ([]Published, err
 }
 
 // All returns the keys of all aliases, retired ones included, by alias and newest
-// first: for those who look after them. Clients get [Keyring.Published].
+// first, for those who look after them, and the same error. Clients get
+// [Keyring.Published].
 func (r *Keyring) All(ctx context.Context) ([]Published, error) {
 	return r.published(ctx, "", func(*Key) bool { return true })
 }
@@ -51,6 +53,7 @@ func (r *Keyring) published(ctx context.Context, alias string, wanted func(*Key)
 		return nil, fmt.Errorf("capture: key store: %w", err)
 	}
 	var all []Published
+	var lost damage
 	for _, row := range rows {
 		if !wanted(&row) {
 			continue
@@ -60,7 +63,10 @@ func (r *Keyring) published(ctx context.Context, alias string, wanted func(*Key)
 		}
 		k, err := r.unseal(ctx, &row)
 		if err != nil {
-			return nil, err
+			if err := lost.add(ctx, row.ID, err); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		p, err := r.publish(row, k)
 		if err != nil {
@@ -71,7 +77,7 @@ func (r *Keyring) published(ctx context.Context, alias string, wanted func(*Key)
 	slices.SortFunc(all, func(a, b Published) int {
 		return cmp.Or(cmp.Compare(a.Alias, b.Alias), b.Created.Compare(a.Created), b.Retires.Compare(a.Retires))
 	})
-	return all, nil
+	return all, lost.orNil()
 }
 
 func (r *Keyring) publish(row Key, k *openKey) (Published, error) {

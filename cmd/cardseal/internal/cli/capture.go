@@ -110,6 +110,9 @@ func captureError(err error) error {
 	if errors.Is(err, capture.ErrNoKey) {
 		return errNoCaptureKey
 	}
+	if e, ok := errors.AsType[*capture.DamagedError](err); ok {
+		return &failure{e.Error()[len("capture: "):]}
+	}
 	return err
 }
 
@@ -133,7 +136,7 @@ func (a *app) captureList() *cobra.Command {
 		RunE: action(func(c *cobra.Command, _ []string) error {
 			return a.onCaptureKeys(c.Context(), repo, "", func(_ *vaultdir.Vault, ring *capture.Keyring, _ audit.Event) error {
 				all, err := ring.All(c.Context())
-				if err != nil {
+				if all == nil && err != nil {
 					return err
 				}
 				now := time.Now()
@@ -145,7 +148,7 @@ func (a *app) captureList() *cobra.Command {
 						return err
 					}
 				}
-				return nil
+				return captureError(err)
 			})
 		}),
 	}
@@ -207,13 +210,13 @@ not saved by then is refused. It never lengthens a key's life.`,
 // aliasOf finds a key's alias.
 func aliasOf(ctx context.Context, ring *capture.Keyring, id capture.KeyID) (string, error) {
 	all, err := ring.All(ctx)
-	if err != nil {
-		return "", err
-	}
 	for _, p := range all {
 		if p.KeyID == id.String() {
 			return p.Alias, nil
 		}
+	}
+	if err != nil {
+		return "", captureError(err)
 	}
 	return "", errNoCaptureKey
 }
@@ -227,22 +230,29 @@ func (a *app) resealCaptureKeys(ctx context.Context, v *vaultdir.Vault, f *resea
 	if err != nil {
 		return err
 	}
+	left := false
 	for _, repo := range repos {
-		if err := a.resealCaptureOne(ctx, v, repo, f); err != nil {
+		damaged, err := a.resealCaptureOne(ctx, v, repo, f)
+		if err != nil {
 			return err
 		}
+		left = left || damaged
+	}
+	if left {
+		a.warn("capture keys that do not unseal stay as they are; all others are done")
+		return errPart
 	}
 	return nil
 }
 
-func (a *app) resealCaptureOne(ctx context.Context, v *vaultdir.Vault, repo *tokenize.Repository, f *resealFlags) error {
+func (a *app) resealCaptureOne(ctx context.Context, v *vaultdir.Vault, repo *tokenize.Repository, f *resealFlags) (damaged bool, err error) {
 	actor, err := actorOf(f.actor)
 	if err != nil {
-		return err
+		return false, err
 	}
 	ring, err := repo.CaptureKeys()
 	if err != nil {
-		return err
+		return false, err
 	}
 	const lost = "the keys were sealed anew, but the audit log could not be written"
 	id, n := repo.Config().ID, 0
@@ -251,12 +261,12 @@ func (a *app) resealCaptureOne(ctx context.Context, v *vaultdir.Vault, repo *tok
 		n, err = ring.Reseal(ctx)
 		return err
 	})
-	if err != nil {
-		return err
+	if _, damaged = errors.AsType[*capture.DamagedError](err); err != nil && !damaged {
+		return false, err
 	}
 	if f.asJSON {
-		return a.printJSON(resealedCount{Ring: keys.Capture, Repository: id, Changed: n})
+		return damaged, a.printJSON(resealedCount{Ring: keys.Capture, Repository: id, Changed: n, Unopened: damaged})
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s  %d capture keys sealed anew\n", id, n)
-	return err
+	return damaged, err
 }
