@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -104,6 +105,21 @@ func TestEvictedKeyLeavesNothing(t *testing.T) {
 	refuses(t, s, all[0], additional(), keys.ErrDenied)
 	w.kek.SetError(nil)
 	opens(t, s, all[0])
+}
+
+// Whoever evicts a key may come to a stop in the middle. Seals take no lock, so that
+// the key has to be out of their sight before its bytes are gone: they would find it
+// without them at each of their tries, and fail.
+func TestEvictedKeyIsOutOfSightFirst(t *testing.T) {
+	m := newWorld().manager(t, nil)
+	id := keyOf(t, seal(t, pan(t, m)))
+	letGo := keys.InUse(m, keys.PAN, id)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer letGo()
+	wg.Go(func() { keys.Evict(m, keys.PAN, id) })
+	gone := func() bool { return !keys.Leased(m, keys.PAN) }
+	require.Eventually(t, gone, time.Minute, time.Millisecond)
 }
 
 // A record that is being opened while its data key is evicted must not put the

@@ -63,6 +63,19 @@ func Evict(m *Manager, p Purpose, id KeyID) {
 	}
 }
 
+// Leased reports whether a seal would find its data key without asking.
+func Leased(m *Manager, p Purpose) bool { return m.ringFor(p).epoch.Load() != nil }
+
+// InUse has whoever wipes a data key wait until it is let go.
+func InUse(m *Manager, p Purpose, id KeyID) (letGo func()) {
+	r := m.ringFor(p)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := r.held[id]
+	k.mu.Lock()
+	return k.mu.Unlock
+}
+
 // Peek returns what a data key in memory reveals: nothing once it was wiped.
 func Peek(m *Manager, p Purpose, id KeyID) func() (raw []byte, scopes int) {
 	r := m.ringFor(p)

@@ -194,16 +194,18 @@ func (r *ring) empty() {
 // drop wipes a key and forgets what came from it; r.mu is held.
 func (r *ring) drop(k *dataKey) {
 	delete(r.held, k.ref.KeyID)
+	// Before it is wiped: seals take no lock, and one that meets a wiped key in the
+	// epoch would meet it at each of its tries.
+	if r.last != nil && r.last.key == k {
+		r.last = nil
+		r.epoch.Store(nil)
+	}
 	k.wipe()
 	// All sealing keys go with it. Those of other data keys are derived anew, half
 	// a microsecond each; in return no call under way can bring one back.
 	r.forgetOpened()
 	if r.own == k {
 		r.own = nil
-	}
-	if r.last != nil && r.last.key == k {
-		r.last = nil
-		r.epoch.Store(nil)
 	}
 }
 
