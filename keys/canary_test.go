@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -40,19 +41,24 @@ func (k *spy) Unwrap(ctx context.Context, dst, wrapped []byte, b keys.Binding) (
 	return raw, err
 }
 
-// shown reports whether a text holds four bytes in a row of a secret, in any form
-// that fmt, JSON or a debug printer gives bytes or 32-bit words.
+// shown reports whether a text holds eight bytes in a row of a secret, in any form
+// that fmt, JSON or a debug printer gives bytes or 32-bit words. Texts are full of
+// random key IDs and wrapped keys, in which four bytes would turn up by chance.
 func shown(text string, secret []byte) bool {
 	forms := []string{
-		base64.StdEncoding.EncodeToString(secret)[:8], base64.URLEncoding.EncodeToString(secret)[:8],
+		base64.StdEncoding.EncodeToString(secret)[:10], base64.URLEncoding.EncodeToString(secret)[:10],
 	}
-	for part := range slices.Chunk(secret, 4) {
+	for part := range slices.Chunk(secret, 8) {
 		decimal := strings.Trim(fmt.Sprint(part), "[]")
 		literal := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", part), "[]byte{"), "}")
 		quoted := fmt.Sprintf("%q", part)
 		forms = append(forms, string(part), hex.EncodeToString(part), fmt.Sprintf("%X", part),
 			fmt.Sprintf("% x", part), fmt.Sprintf("% X", part), decimal, strings.ReplaceAll(decimal, " ", ", "),
 			strings.ReplaceAll(decimal, " ", ","), literal, quoted[1:len(quoted)-1])
+		one, two := binary.BigEndian.Uint32(part), binary.BigEndian.Uint32(part[4:])
+		for _, words := range []string{"%d %d", "%d, %d", "%d,%d", "%x %x", "%X %X", "0x%x, 0x%x"} {
+			forms = append(forms, fmt.Sprintf(words, one, two))
+		}
 		// as a debug printer lists them, one a line
 		for _, verb := range []string{"(uint8) %d", "(uint8) 0x%x"} {
 			var lines []string
@@ -105,6 +111,15 @@ func TestCanaryIsFound(t *testing.T) {
 		}
 		assert.True(t, shown(text, secret), "form %d is not recognised", i)
 	}
+	words := make([]uint32, len(secret)/4)
+	_, err := binary.Decode(secret, binary.BigEndian, words)
+	require.NoError(t, err)
+	for _, verb := range []string{"%v", "%#v", "%x", "%X", "%d"} {
+		assert.True(t, shown(fmt.Sprintf(verb, words), secret), "words in form %s are not recognised", verb)
+	}
+	asJSON, err := json.Marshal(words)
+	require.NoError(t, err)
+	assert.True(t, shown(string(asJSON), secret), "words in JSON")
 	assert.True(t, shown(dump(struct{ k [32]byte }{[32]byte(secret)}), secret), "a dump of an array")
 	assert.True(t, shown(dump(&struct{ k []byte }{secret}), secret), "a dump of a slice")
 }
