@@ -13,15 +13,38 @@ import (
 )
 
 // kms is a model of a KMS behind HTTP, with an administrator and outages, which the
-// suites for live KMSes are tried on. Its answers carry no checksum.
+// suites for live KMSes are tried on. Its answers carry no checksum. While it is
+// stopped its port stays its own, where all connections are reset: given back, the
+// port might be another's by the time it is started again.
 type kms struct {
 	addr string
+	port net.Listener
 	srv  *http.Server
 	done chan struct{}
 
 	mu   sync.Mutex
+	now  *shift
 	keys map[string]*kmsKey
 }
+
+// shift is what one server, from start to stop, accepts of what comes to the port.
+type shift struct {
+	net.Listener
+	taken chan net.Conn
+	over  chan struct{}
+	end   func()
+}
+
+func (s *shift) Accept() (net.Conn, error) {
+	select {
+	case c := <-s.taken:
+		return c, nil
+	case <-s.over:
+		return nil, net.ErrClosed
+	}
+}
+
+func (s *shift) Close() error { s.end(); return nil }
 
 // kmsKey is a key with versions from 0, those below oldest out of use.
 type kmsKey struct {
@@ -46,18 +69,43 @@ const (
 )
 
 func newKMS(t *testing.T) *kms {
-	s := &kms{keys: map[string]*kmsKey{}, addr: "127.0.0.1:0"}
+	port, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s := &kms{keys: map[string]*kmsKey{}, addr: port.Addr().String(), port: port}
 	s.start(t)
-	t.Cleanup(func() { s.stop(t) })
+	var accepting sync.WaitGroup
+	accepting.Go(s.accept)
+	t.Cleanup(func() { s.stop(t); port.Close(); accepting.Wait() })
 	return s
 }
 
-func (s *kms) start(t *testing.T) {
-	ln, err := net.Listen("tcp", s.addr)
-	require.NoError(t, err)
-	s.addr, s.srv, s.done = ln.Addr().String(), &http.Server{Handler: s}, make(chan struct{})
+func (s *kms) accept() {
+	for {
+		c, err := s.port.Accept()
+		if err != nil {
+			return // closed
+		}
+		s.mu.Lock()
+		now := s.now
+		s.mu.Unlock()
+		select {
+		case now.taken <- c:
+		case <-now.over:
+			c.(*net.TCPConn).SetLinger(0)
+			c.Close()
+		}
+	}
+}
+
+func (s *kms) start(*testing.T) {
+	now := &shift{Listener: s.port, taken: make(chan net.Conn), over: make(chan struct{})}
+	now.end = sync.OnceFunc(func() { close(now.over) })
+	s.mu.Lock()
+	s.now = now
+	s.mu.Unlock()
+	s.srv, s.done = &http.Server{Handler: s}, make(chan struct{})
 	srv, done := s.srv, s.done
-	go func() { defer close(done); srv.Serve(ln) }()
+	go func() { defer close(done); srv.Serve(now) }()
 }
 
 func (s *kms) stop(t *testing.T) {
