@@ -1,6 +1,7 @@
 package keystest
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -63,6 +64,22 @@ func TestDeterministic(t *testing.T) {
 	for _, says := range []bool{false, true} {
 		h := newKEKHarness(t.Context(), m, &KEKOptions{Deterministic: says})
 		require.Equal(t, says, len(h.run(kekFresh)) == 0)
+	}
+}
+
+// TestKeyInErrorIsFound: in whatever form an error quotes a part of the data key.
+func TestKeyInErrorIsFound(t *testing.T) {
+	key := make([]byte, keys.DataKeySize)
+	for i := range key {
+		key[i] = byte(0x70 + 7*i)
+	}
+	for _, form := range []string{"%s", "%q", "%v", "%d", "%#v", "%x", "%X"} {
+		h := newKEKHarness(t.Context(), newModel("one"), nil)
+		h.discreet("any", fmt.Errorf("no key: "+form, key[8:16]), key)
+		require.NotEmpty(t, h.failures, form)
+		h.failures = nil
+		h.discreet("any", fmt.Errorf("request %x at 0xc000123456 of key: "+form, key[:6], "key"), key)
+		require.Empty(t, h.failures, form)
 	}
 }
 

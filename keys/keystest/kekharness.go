@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cardseal/cardseal/keys"
 )
@@ -91,18 +92,25 @@ func (h *kekHarness) nothing(what string, got []byte, err error) {
 	h.discreet(what, err, h.key)
 }
 
-// discreet looks for a secret, or four bytes in a row of it, in an error's text.
+// discreet looks for a secret in an error's text: for four bytes in a row of it, as
+// they are where they could be no text, escaped or as numbers, and for eight bytes in
+// hexadecimal. Four letters would turn up by chance, and so would eight hexadecimal
+// digits, of which the IDs of requests consist.
 func (h *kekHarness) discreet(what string, err error, secret []byte) {
 	if err == nil {
 		return
 	}
 	forms := []string{base64.RawStdEncoding.EncodeToString(secret), base64.RawURLEncoding.EncodeToString(secret)}
+	for part := range slices.Chunk(secret, 8) {
+		forms = append(forms, hex.EncodeToString(part), fmt.Sprintf("%X", part))
+	}
 	for part := range slices.Chunk(secret, 4) {
 		decimal := strings.Trim(fmt.Sprint(part), "[]")
-		forms = append(forms, string(part), hex.EncodeToString(part), fmt.Sprintf("%X", part),
-			decimal, strings.ReplaceAll(decimal, " ", ", "),
-			strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", part), "[]byte{"), "}"),
-			strings.Trim(fmt.Sprintf("%q", part), `"`))
+		forms = append(forms, decimal, strings.ReplaceAll(decimal, " ", ", "),
+			strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", part), "[]byte{"), "}"))
+		if !utf8.Valid(part) {
+			forms = append(forms, string(part), strings.Trim(fmt.Sprintf("%q", part), `"`))
+		}
 	}
 	text := fmt.Sprintf("%v %+v %#v", err, err, err)
 	for _, form := range forms {
