@@ -34,6 +34,9 @@ func TestTurmoil(t *testing.T) {
 	fits := func(err error) bool {
 		return errors.Is(err, keys.ErrUnavailable) || errors.Is(err, keys.ErrClosed)
 	}
+	changed := func(err error) bool { // or the others were quicker, as often as it was tried
+		return err == nil || fits(err) || errors.Is(err, keys.ErrConflict)
+	}
 	type kept struct {
 		scope  string
 		record []byte
@@ -99,19 +102,20 @@ func TestTurmoil(t *testing.T) {
 	begin(func(n int) {
 		if n < 40 {
 			_, err := other.Rotate(t.Context(), keys.PAN)
-			assert.NoError(t, err)
+			assert.True(t, changed(err), "rotate: %v", err)
 			_, err = m.Rewrap(t.Context(), keys.PAN, nil)
-			assert.True(t, err == nil || fits(err), "%v", err)
+			assert.True(t, changed(err), "rewrap: %v", err)
 		}
 		time.Sleep(time.Millisecond)
 	})
 	begin(func(int) {
 		for _, do := range []error{m.Disable(t.Context(), spare), m.Enable(t.Context(), spare)} {
-			assert.True(t, do == nil || fits(do) || errors.Is(do, keys.ErrConflict), "%v", do)
+			assert.True(t, changed(do), "%v", do)
 		}
 		time.Sleep(time.Millisecond)
 	})
 	callers.Wait()
+	require.NotEmpty(t, all, "no seal went well")
 	scopeOf := func(m *keys.Manager, k kept) *keys.Scope {
 		if k.scope[:3] == "per" {
 			return perScope(t, m, k.scope)
