@@ -158,7 +158,7 @@ func TestSchemeRefused(t *testing.T) {
 		_, err := r.SetSchemeToken(t.Context(), q)
 		e := fails(t, err, tokenize.InvalidRequest, c.field, nil)
 		require.Equal(t, c.kind, e.Kind, name)
-		noDigits(t, fmt.Sprintf("%v %+v %#v %+v", err, *e, e, w.sink.take()))
+		noDigits(t, fmt.Sprintf("%v %+v %#v %s", err, *e, e, told(t, w.sink.take())))
 	}
 	require.Equal(t, before, w.dump(r))
 	_, err := r.ActOnSchemeToken(t.Context(), requestor, d.Token, tokenize.SuspendScheme)

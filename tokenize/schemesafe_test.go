@@ -144,7 +144,7 @@ func TestSchemeEvents(t *testing.T) {
 		require.Equal(t, want.outcome == audit.Refused, e.Unknown != "")
 		require.Equal(t, []string{"SHOP1", "clerk", r.Config().ID}, []string{e.Merchant, e.Owner, e.Repository})
 	}
-	noDigits(t, fmt.Sprintf("%+v", events))
+	noDigits(t, told(t, events))
 
 	w.set(r, attach(t, d.Token, netToken))
 	w.sink.fail(errInjected)
