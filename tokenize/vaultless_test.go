@@ -3,7 +3,6 @@ package tokenize_test
 import (
 	"errors"
 	"flag"
-	"fmt"
 	"math"
 	"sync"
 	"testing"
@@ -38,6 +37,7 @@ func TestFF1Tokens(t *testing.T) {
 	stores(t, func(t *testing.T, w *world) {
 		r := w.ff1()
 		elsewhere := w.ff1(func(c *tokenize.Config) { c.ID = "OTHER" })
+		var here, there []string
 		for digits, first := range map[string]int{visa: 6, amex: 5, maestro: 6} {
 			n := len(digits)
 			q := req(t, digits)
@@ -56,7 +56,7 @@ func TestFF1Tokens(t *testing.T) {
 			require.Equal(t, "A HOLDER", w.reveal(r, d.Token).Holder)
 			w.holds(r, d.Token, digits)
 			w.computes(r, d.Token, digits)
-			require.NotEqual(t, d.Token, w.save(elsewhere, req(t, digits)).Token)
+			here, there = append(here, d.Token), append(there, w.save(elsewhere, req(t, digits)).Token)
 
 			q.Token = d.Token
 			q.Card.Holder = "NEW NAME"
@@ -65,6 +65,7 @@ func TestFF1Tokens(t *testing.T) {
 			_, err := r.Save(t.Context(), q)
 			fails(t, err, tokenize.RequestRejected, card.FieldNumber, nil)
 		}
+		require.NotEqual(t, here, there) // one of them alone may be the same by chance, once in 900,000 times
 		_, err := w.keys.Rotate(t.Context(), keys.FPE)
 		require.NoError(t, err)
 		w.reindex(r, tokenize.ReindexOptions{NewKey: true})
@@ -190,9 +191,10 @@ func TestRevealVaultless(t *testing.T) {
 			[]audit.Outcome{events[0].Outcome, events[1].Outcome, events[2].Outcome, events[3].Outcome, events[4].Outcome})
 		for _, e := range events[1:] {
 			require.Empty(t, e.Token)
-			noDigits(t, fmt.Sprintf("%+v", e))
-			require.NotContains(t, fmt.Sprintf("%+v", e), lost, "a token that was not found")
 		}
+		text := told(t, events[1:])
+		noDigits(t, text)
+		require.NotContains(t, text, lost, "a token that was not found")
 
 		w.sink.fail(errors.New("full"))
 		got, err := r.RevealVaultless(t.Context(), me, token, "settlement")
