@@ -18,8 +18,9 @@ import (
 type foreign struct {
 	aead cipher.AEAD
 	mu   sync.Mutex
-	// calls are counted; the one numbered at fails.
+	// calls are counted; the one numbered at fails with err.
 	calls, at int
+	err       error
 	most, now int // openings at once
 	hold      chan struct{}
 }
@@ -37,7 +38,7 @@ func newForeign() *foreign {
 	if err != nil {
 		panic(err)
 	}
-	return &foreign{aead: aead}
+	return &foreign{aead: aead, err: errForeignKMS}
 }
 
 func (f *foreign) seal(token, pan string) []byte {
@@ -66,7 +67,7 @@ func (f *foreign) Open(ctx context.Context, r *transfer.Record) (card.Details, e
 		}
 	}
 	if down {
-		return card.Details{}, errForeignKMS
+		return card.Details{}, f.err
 	}
 	text, err := f.aead.Open(nil, nil, r.Sealed, r.Bound)
 	if err != nil {
