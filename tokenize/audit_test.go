@@ -76,7 +76,7 @@ func TestMalformedIsNotWrittenDown(t *testing.T) {
 		_, err := r.Save(t.Context(), q)
 		var e *tokenize.Error
 		require.ErrorAs(t, err, &e, name)
-		require.NotContains(t, fmt.Sprintf("%+v %s", *e, e), "bad", name)
+		require.NotContains(t, address.ReplaceAllString(fmt.Sprintf("%+v %s", *e, e), "${1}"), "bad", name)
 		events := w.sink.take()
 		require.Len(t, events, 1, name)
 		require.Equal(t, audit.Refused, events[0].Outcome)
