@@ -59,7 +59,7 @@ func AWSAlias(t testing.TB, k *Key) string {
 		Region: awsRegion, BaseEndpoint: &url,
 		Credentials: credentials.NewStaticCredentialsProvider(awsKeyID, awsSecret, ""),
 	})
-	name := "alias/" + random()
+	name := "alias/a-" + random()
 	_, err := client.CreateAlias(t.Context(), &kms.CreateAliasInput{AliasName: &name, TargetKeyId: &k.ID})
 	require.NoError(t, err)
 	return k.URI[:len(k.URI)-len("key/1234abcd-12ab-34cd-56ef-1234567890ab")] + name

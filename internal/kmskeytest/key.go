@@ -49,7 +49,8 @@ func Bare(t testing.TB) {
 	t.Setenv("GCE_METADATA_HOST", "127.0.0.1:1")
 }
 
-// random is a name that no other test has.
+// random is what tells a name from every other test's. Its digits may all be decimal
+// and pass as a card number, which no argument may: a letter stands before them.
 func random() string {
 	b := make([]byte, 6)
 	rand.Read(b)

@@ -24,7 +24,7 @@ type Bao struct {
 // Disable and Enable are nil.
 func Vault(t testing.TB) (*Key, *Bao) {
 	t.Helper()
-	b := &Bao{t: t, Server: kmstest.Need(t, kmstest.OpenBao), Mount: "kek/" + random(), Name: "cards"}
+	b := &Bao{t: t, Server: kmstest.Need(t, kmstest.OpenBao), Mount: "kek/m-" + random(), Name: "cards"}
 	conf := api.DefaultConfig()
 	conf.Address = b.Server.URL
 	var err error
