@@ -3,9 +3,11 @@ package kmstest
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,6 +22,7 @@ type Own struct {
 	tool string
 	name string
 	dir  string
+	addr string
 	cmd  *exec.Cmd
 	in   interface{ Close() error }
 }
@@ -30,7 +33,7 @@ func StartOwn(t *testing.T, name string) *Own {
 	Need(t, name) // skips or fails where nothing is built
 	state, err := readState()
 	require.NoError(t, err)
-	o := &Own{t: t, tool: state.Tool, name: name, dir: t.TempDir()}
+	o := &Own{t: t, tool: state.Tool, name: name, dir: t.TempDir(), addr: reserve(t)}
 	o.Start()
 	t.Cleanup(func() {
 		if o.cmd != nil {
@@ -43,13 +46,9 @@ func StartOwn(t *testing.T, name string) *Own {
 // Start starts the server again, at the same address.
 func (o *Own) Start() {
 	o.t.Helper()
-	args := []string{"serve", o.name, "--dir", o.dir}
-	if o.URL != "" {
-		args = append(args, "--addr", o.Addr())
-	}
 	// The tool ends when its standard input does, so that no server outlives a
 	// test that was killed.
-	o.cmd = exec.Command(o.tool, args...)
+	o.cmd = exec.Command(o.tool, "serve", o.name, "--dir", o.dir, "--addr", o.addr)
 	in, err := o.cmd.StdinPipe()
 	require.NoError(o.t, err)
 	o.in = in
@@ -89,4 +88,20 @@ func (o *Own) signal(s os.Signal) {
 	_ = o.cmd.Wait() // the tool reports that its server ended
 	_ = o.in.Close()
 	o.cmd = nil
+}
+
+// reserve is an address for a server that is not always there. A socket that is bound
+// to it and does not listen keeps the system from giving the port to whoever asks for
+// any; a server that asks for this one, as servers do, shares it.
+func reserve(t *testing.T) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	syscall.CloseOnExec(fd)
+	require.NoError(t, syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1))
+	require.NoError(t, syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	bound, err := syscall.Getsockname(fd)
+	require.NoError(t, err)
+	return fmt.Sprintf("127.0.0.1:%d", bound.(*syscall.SockaddrInet4).Port)
 }
