@@ -113,7 +113,7 @@ func TestKEKCheckUse(t *testing.T) {
 }
 
 func TestKEKCheckWithoutServer(t *testing.T) {
-	for _, uri := range elsewhere(t, closedPort(t)) {
+	for _, uri := range elsewhere(t, closedPort) {
 		r, steps := newWorld(t).check(uri)
 		require.Equal(t, ExitFailed, r.code)
 		bad := steps["opens"]

@@ -117,7 +117,7 @@ func TestAlteredReceipts(t *testing.T) {
 		}
 		require.Greater(t, parse, 200, "times, records and key IDs are any number")
 		for name, other := range map[string]string{
-			"key":        strings.Replace(printed, r.Key[:4], "0000", 1),
+			"key":        strings.Replace(printed, r.Key, strings.Repeat("0f", 16), 1),
 			"records":    strings.Replace(printed, `"records":0`, `"records":1`, 1),
 			"promise":    strings.Replace(printed, "older copies", "copies", 1),
 			"year":       strings.Replace(printed, `"lastUse":"20`, `"lastUse":"19`, 1),
