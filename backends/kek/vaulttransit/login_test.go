@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/vault/api"
 	"github.com/hashicorp/vault/api/auth/approle"
@@ -32,20 +33,30 @@ func TestTokens(t *testing.T) {
 	_, ends := s.lease.wait(0)
 	require.False(t, ends)
 
-	client = v.as("")
-	s, e := start(t, client, Token(make(api.TokenCreateRequest{Period: "1s", Renewable: &yes})))
-	for range 4 {
-		e.next(t, renewed)
-	}
-	require.NoError(t, s.Err())
-	_, err := client.Auth().Token().LookupSelfWithContext(t.Context())
-	require.NoError(t, err)
+	shortLived(t, func(ttl time.Duration) error {
+		client := v.as("")
+		s, e, err := tryStart(t, client, Token(make(api.TokenCreateRequest{Period: ttl.String(), Renewable: &yes})))
+		for range 4 {
+			if err == nil {
+				err = e.nextUnfailed(t, s, renewed)
+			}
+		}
+		if err == nil {
+			_, err = client.Auth().Token().LookupSelfWithContext(t.Context())
+		}
+		return err
+	})
+	shortLived(t, func(ttl time.Duration) error {
+		s, e, err := tryStart(t, v.as(""), Token(make(api.TokenCreateRequest{TTL: ttl.String(), Renewable: &no})))
+		if err != nil {
+			return err
+		}
+		e.next(t, failed) // no second login is possible
+		require.ErrorIs(t, s.Err(), keys.ErrDenied)
+		return nil
+	})
 
-	s, e = start(t, v.as(""), Token(make(api.TokenCreateRequest{TTL: "1s", Renewable: &no})))
-	e.next(t, failed) // no second login is possible
-	require.ErrorIs(t, s.Err(), keys.ErrDenied)
-
-	_, err = Login(t.Context(), v.as(""), Token("s.nonsense"))
+	_, err := Login(t.Context(), v.as(""), Token("s.nonsense"))
 	require.ErrorIs(t, err, keys.ErrDenied)
 	require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), "nonsense")
 }
