@@ -181,18 +181,18 @@ func TestNoSnapshotKept(t *testing.T) {
 func TestContextEnded(t *testing.T) {
 	f := newFake(t)
 	k, stored := wrappedKey(t, f)
-	entered := make(chan struct{})
-	f.set(func(_ http.ResponseWriter, _ string) bool { entered <- struct{}{}; <-t.Context().Done(); return true }, nil)
 	t.Cleanup(f.CloseClientConnections)
+	hangs := func(_ http.ResponseWriter, _ string) bool { <-t.Context().Done(); return true }
 	for call, try := range calls {
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() { <-entered; cancel() }()
+		ctx, stop := context.WithCancel(t.Context())
+		f.set(func(w http.ResponseWriter, op string) bool { stop(); return hangs(w, op) }, nil)
 		got, err := try(ctx, k, stored)
 		failsWith(t, got, err, call, context.Canceled)
 		require.NotErrorIs(t, err, keys.ErrUnavailable)
 
-		ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
-		go func() { <-entered }()
+		// The request of a slow machine may not even arrive in that time.
+		f.set(hangs, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		got, err = try(ctx, k, stored)
 		cancel()
 		failsWith(t, got, err, call, context.DeadlineExceeded)
