@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -130,7 +131,7 @@ func TestPrintsNoKey(t *testing.T) {
 	key := keyIn(t, path)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%X", "%q"} {
 		for _, v := range []any{k, struct{ k *KEK }{k}, []*KEK{k}} {
-			text := fmt.Sprintf(verb, v)
+			text := strings.ReplaceAll(fmt.Sprintf(verb, v), k.ID(), "") // which is as random
 			for at := 0; at < len(key); at += 4 {
 				require.NotContains(t, text, hex.EncodeToString(key[at:at+4]), verb)
 				require.NotContains(t, text, fmt.Sprint(key[at : at+4])[1:8], verb)
