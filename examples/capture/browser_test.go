@@ -47,7 +47,7 @@ func TestBrowser(t *testing.T) {
 			var shown string
 			select {
 			case shown = <-p.shown:
-			case <-time.After(time.Minute): // the browser is stuck
+			case <-time.After(5 * time.Minute): // the browser is stuck
 				t.Fatal("the page showed nothing")
 			}
 			masked, token, ok := strings.Cut(strings.TrimPrefix(shown, "saved "), " as ")
