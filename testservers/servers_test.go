@@ -86,7 +86,7 @@ func TestOpenBaoServesTLSOfItsOwnAuthority(t *testing.T) {
 	pool := x509.NewCertPool()
 	require.True(t, pool.AppendCertsFromPEM(ca))
 	get := func(pool *x509.CertPool) (int, error) {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.TLSURL+"/v1/sys/health", nil)
 		require.NoError(t, err)
