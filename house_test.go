@@ -177,6 +177,9 @@ func main() {}
 		require.NoError(t, err, "go %s: %s", strings.Join(args, " "), out)
 		return string(out)
 	}
+	sums, err := os.ReadFile("go.sum") // so that nobody is asked for them
+	require.NoError(t, err)
+	write("go.sum", string(sums))
 	run("mod", "tidy")
 	run("build", "-o", os.DevNull, ".")
 	var mod struct{ Require []struct{ Path string } }
