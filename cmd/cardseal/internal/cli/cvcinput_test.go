@@ -11,7 +11,9 @@ import (
 )
 
 // A code is asked for on a terminal without showing it.
-func TestCVCOnATerminal(t *testing.T) {
+func TestCVCOnATerminal(t *testing.T) { notTwice(t, codeOnATerminal) }
+
+func codeOnATerminal(t *testing.T) *world {
 	w, token := issuer(t)
 	near, typed, show := openTypedOn(t)
 	var out, said bytes.Buffer
@@ -25,11 +27,14 @@ func TestCVCOnATerminal(t *testing.T) {
 	require.Contains(t, said.String(), "Security code: ")
 	require.Equal(t, "the security code is right\n", w.cvc(secretCode, "verify", token, "--repository", "ISSUED").out)
 	w.noCodes(out.String() + said.String())
+	return w
 }
 
 // A run that is stopped is not gone on with, since nothing of the codes is written
 // down; it says so.
-func TestCVCInterrupted(t *testing.T) {
+func TestCVCInterrupted(t *testing.T) { notTwice(t, codesInterrupted) }
+
+func codesInterrupted(t *testing.T) *world {
 	w, token := issuer(t)
 	ctx, stop := context.WithCancel(t.Context())
 	rest := silent{make(chan struct{})}
@@ -39,4 +44,5 @@ func TestCVCInterrupted(t *testing.T) {
 	require.Equal(t, ExitFailed, Run(ctx, []string{"cvc", "put", "--in", "-", "--repository", "ISSUED"}, in, &out, &said))
 	require.Regexp(t, `interrupted after [01] rows; those were carried out`, said.String())
 	w.noCodes(out.String() + said.String())
+	return w
 }

@@ -14,7 +14,9 @@ import (
 
 // A vault in PostgreSQL, an issuer's codes in its own tables, and the codes of another
 // repository in a database that forgets them.
-func TestCVCInPostgres(t *testing.T) {
+func TestCVCInPostgres(t *testing.T) { notTwice(t, codesInPostgres) }
+
+func codesInPostgres(t *testing.T) *world {
 	cards, codes := database(t), database(t)
 	w := newWorld(t)
 	r := w.run("init", "--codes", codes)
@@ -84,6 +86,7 @@ func TestCVCInPostgres(t *testing.T) {
 	}
 	require.NotContains(t, doctor.out, "the database does not wait for its disk")
 	w.noCodes(doctor.out + doctor.err)
+	return w
 }
 
 // epochs are the keys that cvc erasures shows.

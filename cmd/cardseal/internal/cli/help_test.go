@@ -21,6 +21,8 @@ type world struct {
 	t    *testing.T
 	home string
 	dir  string
+
+	codes bool // were found in the vault's files, by chance or not
 }
 
 func newWorld(t *testing.T) *world {

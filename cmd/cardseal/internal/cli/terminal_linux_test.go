@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"runtime"
@@ -48,9 +49,12 @@ func openTypedOn(t *testing.T) (near *os.File, typed func(line string), show fun
 	return near, typed, func() string {
 		_, err := near.WriteString("end")
 		require.NoError(t, err)
-		buf := make([]byte, 64<<10)
-		m, err := far.Read(buf)
-		require.NoError(t, err)
-		return string(buf[:m])
+		buf, n := make([]byte, 64<<10), 0
+		for !bytes.HasSuffix(buf[:n], []byte("end")) { // what was shown may come in parts
+			m, err := far.Read(buf[n:])
+			require.NoError(t, err)
+			n += m
+		}
+		return string(buf[:n])
 	}
 }
