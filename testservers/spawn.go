@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -93,14 +94,18 @@ func exitOf(err error) error {
 	return err
 }
 
-// freeAddr is an address nobody listens at. Somebody may before the server does;
-// then it fails to start.
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// freeAddr is an address nobody listens at. It is below those that Linux gives to
+// whoever asks for any; somebody may listen there before the server does all the same,
+// and then it fails to start.
+func freeAddr() (addr string, err error) {
+	for range 100 {
+		addr = fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_768))
+		var l net.Listener
+		if l, err = net.Listen("tcp", addr); err == nil {
+			return addr, l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
+	return "", err
 }
 
 // tail is the end of a server's log.
