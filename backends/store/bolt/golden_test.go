@@ -76,8 +76,9 @@ func goldenKeys() (keys.RingID, []keys.Record) {
 var goldenOnce = store.Once{Key: [32]byte{7}, Input: [32]byte{8}, Now: 1000, Until: 2000}
 
 func TestWriteGolden(t *testing.T) {
-	if *writeGolden == "" {
-		*writeGolden = filepath.Join(t.TempDir(), "now.bolt") // and read it back below
+	path := *writeGolden
+	if path == "" {
+		path = filepath.Join(t.TempDir(), "now.bolt") // and read it back below
 	}
 	f := newFile(t)
 	db := f.open()
@@ -120,10 +121,10 @@ func TestWriteGolden(t *testing.T) {
 
 	from, err := bbolt.Open(f.path, 0o600, &bbolt.Options{ReadOnly: true})
 	check(err)
-	to, err := bbolt.Open(*writeGolden, 0o600, nil)
+	to, err := bbolt.Open(path, 0o600, nil)
 	check(err)
 	check(errors.Join(bbolt.Compact(to, from, 0), to.Close(), from.Close()))
-	readGolden(t, *writeGolden, goldenRows(), goldenRepository(2), triedCodes())
+	readGolden(t, path, goldenRows(), goldenRepository(2), triedCodes())
 }
 
 // goldenCodes are the codes as they are put.
