@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
@@ -216,6 +217,13 @@ func TestPanicIsCorrupt(t *testing.T) {
 	}
 	if err := db.view(t.Context(), fine); err != nil {
 		t.Fatalf("view after an update that panicked: %v", err)
+	}
+}
+
+// TestLockWait: who waits two seconds for a file learns that another process holds it.
+func TestLockWait(t *testing.T) {
+	if lockWait > 1500*time.Millisecond || lockRetry > lockWait/10 {
+		t.Fatalf("%v of waiting, a try each %v", lockWait, lockRetry)
 	}
 }
 
