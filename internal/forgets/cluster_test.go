@@ -156,12 +156,19 @@ func (c *cluster) flush() {
 }
 
 // copyOf copies the volume. The test does it while the server stands still: it runs, but
-// nobody has anything to do for it.
+// nobody has much to do for it. Where one of its files comes or goes meanwhile, the copy
+// is made anew.
 func copyOf(t *testing.T, data string) (dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "volume")
-	require.NoError(t, exec.CommandContext(t.Context(), "cp", "-a", data, dir).Run())
-	return dir
+	for try := 1; ; try++ {
+		said, err := exec.CommandContext(t.Context(), "cp", "-a", data, dir).CombinedOutput()
+		if err == nil {
+			return dir
+		}
+		require.Less(t, try, 10, "%s", said)
+		require.NoError(t, os.RemoveAll(dir))
+	}
 }
 
 // on starts another server on a copy of a server's folder, once prepare has changed it.

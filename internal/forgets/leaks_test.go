@@ -21,7 +21,7 @@ func TestLeaks(t *testing.T) {
 	kekPath := keyFile(t)
 	c := newCluster(t)
 	// A slow machine has time for the copies: codes go when they are authorized.
-	s := openShop(t, openPostgres(t, c.cards()), openEphemeral(t, c.codes()), kekPath, time.Minute)
+	s := openShop(t, openPostgres(t, c.cards()), openEphemeral(t, c.codes()), kekPath, time.Hour)
 	s.last = time.Now()
 	s.put()
 
