@@ -157,6 +157,9 @@ func (w *bank) rounds() {
 		} else { // more than two would seldom be under way at one counter at once
 			w.Tries, w.Guesses = 1+rand.IntN(2), 1+rand.IntN(100)
 		}
+		if n == 0 { // with guesses for all counters: each goroutine meets every one blocked
+			w.Tries, w.Guesses = 1, len(counters)+1+rand.IntN(100-len(counters))
+		}
 		w.put()
 		b, err := w.board()
 		require.NoError(w, err)
