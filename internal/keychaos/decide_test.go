@@ -26,7 +26,7 @@ const (
 	deciders   = 4
 	goroutines = 2
 	decisions  = 12 // of a goroutine about a ring
-	loseEach   = 200
+	loseEach   = 40
 )
 
 // board is what processes share.
