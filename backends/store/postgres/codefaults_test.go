@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -101,72 +100,6 @@ func TestCountingAnswerLost(t *testing.T) {
 			require.Equal(t, code, got)
 		})
 	}
-}
-
-// Connections are ended by an administrator under load. No attempt that was let
-// through goes uncounted, whatever its caller was told.
-func TestCodesTerminated(t *testing.T) {
-	address := forgetful.New(t)
-	e := openEphemeral(t, address)
-	code := putCode(t, e)
-	admin := pgtest.Pool(t, pgtest.Server(t))
-	u, err := url.Parse(address)
-	require.NoError(t, err)
-	l := store.TryLimits{Tries: 1 << 30, Guesses: 1 << 30}
-	var taken, unknown, unsettled, right atomic.Int64
-	var wg sync.WaitGroup
-	for g := range 6 {
-		wg.Go(func() {
-			for i := range 60 {
-				a, err := e.Attempt(t.Context(), code.ID, 1, l, 0)
-				switch {
-				case errors.Is(err, store.ErrOutcomeUnknown):
-					unknown.Add(1)
-					continue
-				case errors.Is(err, store.ErrUnavailable):
-					continue
-				case err != nil:
-					t.Errorf("Attempt: %v", err)
-					return
-				}
-				taken.Add(1)
-				if (g+i)%2 == 0 {
-					continue
-				}
-				switch err := e.Settle(t.Context(), code.ID, a, true, l); {
-				case err == nil:
-					right.Add(1)
-				case errors.Is(err, store.ErrOutcomeUnknown):
-					unsettled.Add(1)
-				case !errors.Is(err, store.ErrUnavailable):
-					t.Errorf("Settle: %v", err)
-				}
-			}
-		})
-	}
-	stopped := make(chan struct{})
-	go func() { wg.Wait(); close(stopped) }()
-	ended := 0
-	for running := true; running; {
-		select {
-		case <-stopped:
-			running = false
-		default:
-			var n int
-			err := admin.QueryRow(t.Context(), "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1 AND random() < 0.3",
-				strings.TrimPrefix(u.Path, "/")).Scan(&n)
-			require.NoError(t, err)
-			ended += n
-		}
-	}
-	require.Positive(t, ended)
-	got, err := e.Code(t.Context(), code.ID, 0)
-	require.NoError(t, err)
-	total := int64(got.Counters[0].Taken)
-	require.GreaterOrEqual(t, total, taken.Load())
-	require.LessOrEqual(t, total, taken.Load()+unknown.Load())
-	require.LessOrEqual(t, int64(got.Guesses), total-right.Load())
-	require.GreaterOrEqual(t, int64(got.Guesses), total-right.Load()-unsettled.Load())
 }
 
 // A database whose transactions are serializable by default rolls back all but one of

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -102,65 +101,6 @@ func TestNotText(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, 0, rows[0].Version)
 	}
-}
-
-// Connections are ended by an administrator under load. Every caller who asks
-// again as the errors tell gets its card saved once.
-func TestTerminated(t *testing.T) {
-	address := migrated.New(t)
-	db := open(t, address)
-	admin := pgtest.Pool(t, pgtest.Server(t))
-	u, err := url.Parse(address)
-	require.NoError(t, err)
-	const writers, each = 6, 40
-	var wg sync.WaitGroup
-	var saved atomic.Int64
-	for g := range writers {
-		wg.Go(func() {
-			for i := range each {
-				w := plain(fmt.Sprintf("g%d-%d", g, i))
-				w.Once = &store.Once{Key: [32]byte{byte(g), byte(i)}, Now: 1, Until: 1000}
-				for {
-					out, err := db.Cards().Write(t.Context(), []store.Write{w}, nil)
-					if err == nil {
-						if r := out[0].Result; r != store.Written && (r != store.Replayed || out[0].Token != w.Row.Token) {
-							t.Errorf("outcome %v", out[0])
-						}
-						saved.Add(1)
-						break
-					}
-					if !errors.Is(err, store.ErrOutcomeUnknown) && !errors.Is(err, store.ErrUnavailable) {
-						t.Errorf("Write: %v", err)
-						return
-					}
-				}
-			}
-		})
-	}
-	stopped := make(chan struct{})
-	go func() { wg.Wait(); close(stopped) }()
-	ended := 0
-	for running := true; running; {
-		select {
-		case <-stopped:
-			running = false
-		default:
-			var n int
-			err := admin.QueryRow(t.Context(), "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1 AND random() < 0.3",
-				strings.TrimPrefix(u.Path, "/")).Scan(&n)
-			require.NoError(t, err)
-			ended += n
-		}
-	}
-	require.EqualValues(t, writers*each, saved.Load())
-	require.Positive(t, ended)
-	n := 0
-	for r, err := range db.Cards().Scan(t.Context(), scope, "") {
-		require.NoError(t, err)
-		require.EqualValues(t, 1, r.Version)
-		n++
-	}
-	require.Equal(t, writers*each, n)
 }
 
 // A server that is killed and started again has what was committed, and the same
