@@ -6,12 +6,14 @@ package pgtest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
@@ -136,9 +138,22 @@ func admin(server string, statements ...string) error {
 	}
 	defer conn.Close(ctx)
 	for _, s := range statements {
-		if _, err := conn.Exec(ctx, s); err != nil {
+		if err := insist(ctx, conn, s); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// insist runs a statement, and again while a database that it makes a copy of or drops
+// is in use: the server waits five seconds for those to go who have left or were sent
+// away, which on a slow machine is not always enough.
+func insist(ctx context.Context, conn *pgx.Conn, statement string) (err error) {
+	for range 6 {
+		_, err = conn.Exec(ctx, statement)
+		if e, ok := errors.AsType[*pgconn.PgError](err); !ok || e.Code != "55006" { // object_in_use
+			return err
+		}
+	}
+	return err
 }
