@@ -64,9 +64,9 @@ func TestBarriers(t *testing.T) {
 
 			written, done := make(chan error, 1), make(chan error, 1)
 			go func() { written <- write("b") }()
-			require.Eventually(t, func() bool { return waiting() == 1 }, 20*time.Second, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return waiting() == 1 }, time.Minute, 10*time.Millisecond)
 			go func() { done <- raise(t.Context(), c) }()
-			require.Eventually(t, func() bool { return len(done) > 0 || waiting() == 2 }, 20*time.Second, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return len(done) > 0 || waiting() == 2 }, time.Minute, 10*time.Millisecond)
 			require.Empty(t, done, "a write from before is still under way")
 
 			_, err = hold.Exec(t.Context(), "ROLLBACK")
@@ -104,9 +104,9 @@ func TestBarrierOfAnUpdate(t *testing.T) {
 
 	updated, done := make(chan error, 1), make(chan error, 1)
 	go func() { updated <- writer.UpdateRepository(t.Context(), repository, key) }()
-	require.Eventually(t, func() bool { return waiting() == 1 }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return waiting() == 1 }, time.Minute, 10*time.Millisecond)
 	go func() { done <- c.CloseFence(t.Context(), key) }()
-	require.Eventually(t, func() bool { return len(done) > 0 || waiting() == 2 }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(done) > 0 || waiting() == 2 }, time.Minute, 10*time.Millisecond)
 	require.Empty(t, done, "an update from before is still under way")
 
 	_, err = hold.Exec(t.Context(), "ROLLBACK")
