@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -65,10 +68,33 @@ func (o *Own) Start() {
 	require.NoError(o.t, json.Unmarshal(line, &o.Server))
 }
 
-// Stop kills the server, as a crash would.
+// Stop kills the server, as a crash would, and waits until nothing of it runs.
 func (o *Own) Stop() {
 	o.t.Helper()
 	o.signal(os.Kill)
+	o.deserted()
+}
+
+// deserted waits until no process works in the server's folder. A process that serves a
+// connection of PostgreSQL's ends when it notices that the server's first one is gone;
+// until then it answers.
+func (o *Own) deserted() {
+	o.t.Helper()
+	dir, err := filepath.EvalSymlinks(o.dir)
+	require.NoError(o.t, err)
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for until := time.Now().Add(time.Minute); ; <-look.C {
+		links, err := filepath.Glob("/proc/[0-9]*/cwd") // none where there is no such folder
+		require.NoError(o.t, err)
+		if !slices.ContainsFunc(links, func(link string) bool {
+			at, err := os.Readlink(link)
+			return err == nil && strings.HasPrefix(at+"/", dir+"/")
+		}) {
+			return
+		}
+		require.True(o.t, time.Now().Before(until), "processes of a server that was killed still work in %s", dir)
+	}
 }
 
 // End asks the server to end (SIGINT), as its operator would, and waits until it has.
