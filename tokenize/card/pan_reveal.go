@@ -60,9 +60,11 @@ func ParsePacked(b []byte) (PAN, error) {
 	if len(b) != PackedSize || b[0] < MinLen || b[0] > MaxLen {
 		return PAN{}, invalid(FieldNumber, ReasonPacked)
 	}
-	n := b[0]
+	n, x, y := b[0], binary.BigEndian.Uint64(b[1:]), binary.BigEndian.Uint16(b[9:])
+	if n == 16 && y == 0xFFFF && decimalNibbles(x) { // nearly always
+		return PAN{x: x ^ padX, n: n}, nil
+	}
 	mx, my := nibbleMasks(n)
-	x, y := binary.BigEndian.Uint64(b[1:]), binary.BigEndian.Uint16(b[9:])
 	// Unused nibbles have to be full, the others nine at most.
 	if x|mx != ^uint64(0) || y|my != ^uint16(0) || !decimalNibbles(x&mx) || !decimalNibbles(uint64(y&my)) {
 		return PAN{}, invalid(FieldNumber, ReasonPacked)
