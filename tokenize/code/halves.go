@@ -124,12 +124,14 @@ func (h *halves) CompareAndSwap(ctx context.Context, ring keys.RingID, version u
 			return err
 		}
 	}
-	switch err = h.first.CompareAndSwap(ctx, ring, version, out); {
-	case err == nil:
-		h.erase(ctx, ring, b.unnamed(out))
-	case errors.Is(err, keys.ErrConflict):
-		h.erase(ctx, ring, masks)
-	} // Any other may have done it.
+	err = h.first.CompareAndSwap(ctx, ring, version, out)
+	if err == nil || errors.Is(err, keys.ErrConflict) { // any other may have done it
+		ids := named(b.records)
+		for _, m := range masks {
+			ids = append(ids, m.ID)
+		}
+		h.erase(ctx, ring, ids)
+	}
 	return err
 }
 
@@ -158,29 +160,32 @@ func (b *both) split(put []keys.Record) (out, masks []keys.Record) {
 	return out, masks
 }
 
-// unnamed are the masks that the ring named before out was put, and does not name now.
-func (b *both) unnamed(out []keys.Record) (masks []keys.Record) {
-	for _, r := range b.records {
-		at := slices.IndexFunc(out, func(o keys.Record) bool { return o.ID == r.ID })
-		if id := maskOf(&r); id != nil && at >= 0 {
-			if now := maskOf(&out[at]); now == nil || *now != *id {
-				masks = append(masks, keys.Record{ID: *id})
-			}
+// named are the masks that records of the first store name.
+func named(records []keys.Record) (masks []keys.KeyID) {
+	for _, r := range records {
+		if id := maskOf(&r); id != nil {
+			masks = append(masks, *id)
 		}
 	}
 	return masks
 }
 
-// erase takes masks out of the second store. What it fails to erase is noise, since
-// the first store does not have the other half any more.
-func (h *halves) erase(ctx context.Context, ring keys.RingID, masks []keys.Record) {
-	for try := 0; try < 3 && len(masks) > 0; try++ {
+// erase takes those of the masks out of the second store that the first does not name
+// any more. What it fails to erase is noise, since the first does not have the other
+// half either.
+func (h *halves) erase(ctx context.Context, ring keys.RingID, masks []keys.KeyID) {
+	records, _, err := h.first.List(ctx, ring)
+	if err != nil {
+		return
+	}
+	still := named(records)
+	for range 3 {
 		held, version, err := h.second.List(ctx, ring)
 		if err != nil {
 			return
 		}
 		held = slices.DeleteFunc(held, func(r keys.Record) bool {
-			return r.State == keys.Destroyed || !slices.ContainsFunc(masks, func(m keys.Record) bool { return m.ID == r.ID })
+			return r.State == keys.Destroyed || !slices.Contains(masks, r.ID) || slices.Contains(still, r.ID)
 		})
 		if len(held) == 0 {
 			return

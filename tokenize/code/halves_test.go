@@ -134,6 +134,25 @@ func TestHalvesConflict(t *testing.T) {
 	require.Equal(t, 1, live)
 }
 
+// A first store that says another was before, though it did what it was asked.
+func TestHalvesConflictWithOneself(t *testing.T) {
+	first, second := memory.New().Keys(), memory.New().Keys()
+	h := &halves{&denying{first}, second}
+	require.ErrorIs(t, h.CompareAndSwap(t.Context(), Ring, 0, []keys.Record{wrapped("a")}), keys.ErrConflict)
+	got, err := h.Get(t.Context(), wrapped("a").ID)
+	require.NoError(t, err)
+	require.Equal(t, wrapped("a"), got)
+}
+
+type denying struct{ keys.Store }
+
+func (d *denying) CompareAndSwap(ctx context.Context, ring keys.RingID, v uint64, put []keys.Record) error {
+	if err := d.Store.CompareAndSwap(ctx, ring, v, put); err != nil {
+		return err
+	}
+	return keys.ErrConflict
+}
+
 // before does something else before the next swap.
 type before struct {
 	keys.Store
