@@ -43,8 +43,13 @@ type damage struct{ DamagedError }
 
 // add takes a key's error, or gives it back where it is no matter of that key.
 func (d *damage) add(ctx context.Context, id KeyID, err error) error {
-	if ctx.Err() != nil || errors.Is(err, keys.ErrUnavailable) || errors.Is(err, keys.ErrThrottled) || errors.Is(err, keys.ErrClosed) {
+	if ctx.Err() != nil {
 		return err
+	}
+	for _, all := range []error{keys.ErrUnavailable, keys.ErrThrottled, keys.ErrDenied, keys.ErrClosed} {
+		if errors.Is(err, all) {
+			return err
+		}
 	}
 	if d.Keys = append(d.Keys, id); d.err == nil {
 		d.err = err

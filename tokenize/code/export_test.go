@@ -35,5 +35,8 @@ var Ring = keys.RingID{Environment: "production", Purpose: keys.CVC}
 
 const HalfOf = halfOf
 
+// MaskRing is where the masks of its keys are.
+var MaskRing = maskRing(Ring)
+
 // Halves is what is split over two stores, as whoever has both sees it.
 func Halves(first, second keys.Store) keys.Store { return &halves{first, second} }

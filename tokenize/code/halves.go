@@ -13,13 +13,21 @@ import (
 )
 
 // halves is a key store whose wrapped keys lie in two: the first store keeps them XORed
-// with random bytes of their length, the second those bytes, in a record of an ID of its
-// own. Either alone is noise to whoever has the KMS too. States and versions are the
-// first's. What either has lost is destroyed.
+// with random bytes of their length, the second those bytes, in a record of an ID and a
+// ring of its own. Either alone is noise to whoever has the KMS too. States and versions
+// are the first's. What either has lost is destroyed.
 //
 // A mask is in the second store before the first names it, and goes once the first
-// does not name it any more: what a crash leaves is a mask of nothing at worst.
+// does not name it any more: what a crash leaves is a mask of nothing at worst, which a
+// sweep erases.
 type halves struct{ first, second keys.Store }
+
+// maskRing is where the masks of a ring are. The second store may keep codes and epochs
+// of its own in the other.
+func maskRing(r keys.RingID) keys.RingID {
+	r.Purpose = "x-halves"
+	return r
+}
 
 // A wrapping that was split has in the first store a KEK that begins with halfOf, and
 // bytes that begin with the ID of its mask. One without was put before keys were split.
@@ -71,15 +79,16 @@ type both struct {
 }
 
 // both reads the first store before the second, which has what the first names. Where
-// it has not, a change of the ring came between, or a mask was lost.
+// it has not, a change of the ring came between, or a mask was lost: then it has not the
+// next time either.
 func (h *halves) both(ctx context.Context, ring keys.RingID) (b both, err error) {
-	for known := false; ; known = true {
+	for again := false; ; again = true {
 		before := b.version
-		if b.records, b.version, err = h.first.List(ctx, ring); err != nil || known && b.version == before {
+		if b.records, b.version, err = h.first.List(ctx, ring); err != nil {
 			return b, err
 		}
 		var masks []keys.Record
-		if masks, b.secondVersion, err = h.second.List(ctx, ring); err != nil {
+		if masks, b.secondVersion, err = h.second.List(ctx, maskRing(ring)); err != nil {
 			return b, err
 		}
 		b.masks = map[keys.KeyID][]keys.Wrapping{}
@@ -88,7 +97,7 @@ func (h *halves) both(ctx context.Context, ring keys.RingID) (b both, err error)
 				b.masks[m.ID] = m.Wrapped
 			}
 		}
-		if !slices.ContainsFunc(b.records, b.lost) {
+		if again && b.version == before || !slices.ContainsFunc(b.records, b.lost) {
 			return b, nil
 		}
 	}
@@ -103,7 +112,8 @@ func (b *both) whole(r keys.Record) keys.Record {
 	if whole, ok := join(r, b.masks[*id]); ok {
 		return whole
 	}
-	return destroyed(r)
+	r.State, r.Wrapped = keys.Destroyed, nil
+	return r
 }
 
 func (b *both) lost(r keys.Record) bool {
@@ -120,7 +130,7 @@ func (h *halves) CompareAndSwap(ctx context.Context, ring keys.RingID, version u
 	}
 	out, masks := b.split(put)
 	if len(masks) > 0 {
-		if err := h.second.CompareAndSwap(ctx, ring, b.secondVersion, masks); err != nil {
+		if err := h.second.CompareAndSwap(ctx, maskRing(ring), b.secondVersion, masks); err != nil {
 			return err
 		}
 	}
@@ -130,7 +140,8 @@ func (h *halves) CompareAndSwap(ctx context.Context, ring keys.RingID, version u
 		for _, m := range masks {
 			ids = append(ids, m.ID)
 		}
-		h.erase(ctx, ring, ids)
+		// What fails here is left to a sweep.
+		_ = h.erase(ctx, ring, func(m *keys.Record) bool { return slices.Contains(ids, m.ID) })
 	}
 	return err
 }
@@ -141,12 +152,14 @@ func (h *halves) CompareAndSwap(ctx context.Context, ring keys.RingID, version u
 func (b *both) split(put []keys.Record) (out, masks []keys.Record) {
 	for _, r := range put {
 		at := slices.IndexFunc(b.records, func(held keys.Record) bool { return held.ID == r.ID })
-		if at >= 0 && sameWrappings(b.whole(b.records[at]).Wrapped, r.Wrapped) {
+		if at >= 0 && len(r.Wrapped) > 0 && sameWrappings(b.whole(b.records[at]).Wrapped, r.Wrapped) {
 			r.Wrapped = b.records[at].Wrapped
 		} else if len(r.Wrapped) > 0 {
-			mask := r
+			mask := keys.Record{
+				Ring: maskRing(r.Ring), Created: r.Created, Changed: time.Now().UTC().Truncate(time.Second),
+				State: keys.Retired, // none in particular: the first store's is what counts
+			}
 			rand.Read(mask.ID[:])
-			mask.State = keys.Retired // no state in particular: the first store's is what counts
 			r.Wrapped, mask.Wrapped = split(r.Wrapped, mask.ID)
 			masks = append(masks, mask)
 		}
@@ -170,33 +183,43 @@ func named(records []keys.Record) (masks []keys.KeyID) {
 	return masks
 }
 
-// erase takes those of the masks out of the second store that the first does not name
-// any more. What it fails to erase is noise, since the first does not have the other
-// half either.
-func (h *halves) erase(ctx context.Context, ring keys.RingID, masks []keys.KeyID) {
-	records, _, err := h.first.List(ctx, ring)
-	if err != nil {
-		return
-	}
-	still := named(records)
-	for range 3 {
-		held, version, err := h.second.List(ctx, ring)
+// erase takes those of the masks out of the second store that the first does not name.
+// The first is asked last, so that none is erased that it came to name meanwhile.
+func (h *halves) erase(ctx context.Context, ring keys.RingID, ours func(mask *keys.Record) bool) error {
+	for range maxConflicts {
+		masks, version, err := h.second.List(ctx, maskRing(ring))
 		if err != nil {
-			return
+			return err
 		}
-		held = slices.DeleteFunc(held, func(r keys.Record) bool {
-			return r.State == keys.Destroyed || !slices.Contains(masks, r.ID) || slices.Contains(still, r.ID)
-		})
-		if len(held) == 0 {
-			return
+		masks = slices.DeleteFunc(masks, func(m keys.Record) bool { return m.State == keys.Destroyed || !ours(&m) })
+		if len(masks) == 0 {
+			return nil
 		}
-		for i, r := range held {
-			held[i] = destroyed(r)
+		records, _, err := h.first.List(ctx, ring)
+		if err != nil {
+			return err
 		}
-		if err = h.second.CompareAndSwap(ctx, ring, version, held); !errors.Is(err, keys.ErrConflict) {
-			return
+		still := named(records)
+		masks = slices.DeleteFunc(masks, func(m keys.Record) bool { return slices.Contains(still, m.ID) })
+		if len(masks) == 0 {
+			return nil
+		}
+		for i, m := range masks {
+			masks[i] = destroyed(m)
+		}
+		if err = h.second.CompareAndSwap(ctx, maskRing(ring), version, masks); !errors.Is(err, keys.ErrConflict) {
+			return err
 		}
 	}
+	return keys.ErrConflict
+}
+
+const maxConflicts = 3
+
+// sweep erases the masks that a crash or a failure left: those of an age at which the
+// first store names what it ever will.
+func (h *halves) sweep(ctx context.Context, ring keys.RingID, age time.Duration) error {
+	return h.erase(ctx, ring, func(m *keys.Record) bool { return time.Since(m.Changed) > age })
 }
 
 // maskOf is the ID of the mask that a record of the first store names, or nil.

@@ -123,7 +123,7 @@ func TestHalvesConflict(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []keys.Record{wrapped("a")}, list)
 	require.EqualValues(t, 1, v)
-	masks, _, err := second.List(t.Context(), Ring)
+	masks, _, err := second.List(t.Context(), MaskRing)
 	require.NoError(t, err)
 	live := 0
 	for _, m := range masks {
@@ -237,6 +237,17 @@ func TestHalvesLost(t *testing.T) {
 	got, err = h.Get(t.Context(), wrapped("b").ID)
 	require.NoError(t, err)
 	require.Equal(t, wrapped("b"), got)
+
+	// One that is destroyed while it is lost leaves no half.
+	h.second = memory.New().Keys()
+	_, v, err = h.List(t.Context(), Ring)
+	require.NoError(t, err)
+	ended := wrapped("b")
+	ended.State, ended.Wrapped = keys.Destroyed, nil
+	require.NoError(t, h.CompareAndSwap(t.Context(), Ring, v, []keys.Record{ended}))
+	r, err = first.Get(t.Context(), ended.ID)
+	require.NoError(t, err)
+	require.Empty(t, r.Wrapped)
 
 	h.first = memory.New().Keys()
 	_, err = h.Get(t.Context(), wrapped("b").ID)

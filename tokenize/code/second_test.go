@@ -35,8 +35,8 @@ func TestSecond(t *testing.T) {
 
 		record := all(t, w.ephemeral)[0]
 		id, _ := envelope.StoredKeyID(record.Record)
-		one, other := w.copyOfKeys(w.ephemeral), w.copyOfKeys(second)
-		for _, copied := range []keys.Store{one, other, unmarked(t, one, id, id), unmarked(t, other, live(t, second)[0].ID, id)} {
+		one, other := w.copyOfKeys(w.ephemeral, code.Ring), w.copyOfKeys(second, code.MaskRing)
+		for _, copied := range []keys.Store{one, other, unmarked(t, one, id, id), unmarked(t, other, live(t, second, code.MaskRing)[0].ID, id)} {
 			_, err := w.sealer(r, copied).OpenCVC(t.Context(), record.Record, code.Bound(&record))
 			require.ErrorIs(t, err, envelope.ErrOpen)
 		}
@@ -44,15 +44,8 @@ func TestSecond(t *testing.T) {
 		is(t, "123", got, err)
 
 		time.Sleep(tr.Forgets())
-		for _, db := range []*memory.Codes{w.ephemeral, second} {
-			records, _, err := db.Keys().List(t.Context(), code.Ring)
-			require.NoError(t, err)
-			require.NotEmpty(t, records)
-			for _, k := range records {
-				require.Equal(t, keys.Destroyed, k.State)
-				require.Empty(t, k.Wrapped)
-			}
-		}
+		require.Empty(t, live(t, w.ephemeral, code.Ring))
+		require.Empty(t, live(t, second, code.MaskRing))
 	})
 }
 
@@ -60,7 +53,7 @@ func TestSecond(t *testing.T) {
 func unmarked(t *testing.T, copied keys.Store, half, key keys.KeyID) keys.Store {
 	r, err := copied.Get(t.Context(), half)
 	require.NoError(t, err)
-	r.ID = key
+	r.ID, r.Ring = key, code.Ring
 	if kek, marked := strings.CutPrefix(r.Wrapped[0].KEK, code.HalfOf); marked {
 		r.Wrapped = []keys.Wrapping{{KEK: kek, Bytes: r.Wrapped[0].Bytes[len(half):]}}
 	}
@@ -114,28 +107,85 @@ func TestSecondGivenLater(t *testing.T) {
 		s = w.codes(r, w.transient(&o), nil)
 		got, err := s.Retrieve(t.Context(), me, own, token)
 		is(t, "123", got, err)
-		require.Empty(t, live(t, second))
+		require.Empty(t, live(t, second, code.MaskRing))
 		time.Sleep(brief.Epoch + brief.Sweep + time.Second)
 		require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, "456")))
-		require.Len(t, live(t, second), 1)
+		require.Len(t, live(t, second, code.MaskRing), 1)
 	})
 }
 
-// live are the keys of a store that are not destroyed.
-func live(t *testing.T, c *memory.Codes) (live []keys.Record) {
-	records, _, err := c.Keys().List(t.Context(), code.Ring)
+// live are the keys of a store, or their masks, that are not destroyed. Nothing is left
+// of those that are.
+func live(t *testing.T, c *memory.Codes, ring keys.RingID) (live []keys.Record) {
+	records, _, err := c.Keys().List(t.Context(), ring)
 	require.NoError(t, err)
+	if ring == code.Ring {
+		require.NotEmpty(t, records)
+	}
 	for _, k := range records {
 		if k.State != keys.Destroyed {
 			live = append(live, k)
+			continue
 		}
+		require.Empty(t, k.Wrapped)
 	}
 	return live
 }
 
+// Two vaults' stores are each other's second: neither takes the other's masks for
+// epochs of its own.
+func TestSecondOfEachOther(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a, b := newWorld(t), newWorld(t)
+		var all []*code.Codes
+		var tokens []string
+		for _, w := range []*world{a, b} {
+			o := brief
+			if o.Second = b.ephemeral; w == b {
+				o.Second = a.ephemeral
+			}
+			r := w.repo()
+			s := w.codes(r, w.transient(&o), nil)
+			all, tokens = append(all, s), append(tokens, w.save(r, visa))
+			require.NoError(t, s.Put(t.Context(), me, own, tokens[len(tokens)-1], cvc(t, "123")))
+		}
+		time.Sleep(brief.TTL - time.Second) // sweeps come and go, and keys leave memory
+		for i, s := range all {
+			got, err := s.Retrieve(t.Context(), me, own, tokens[i])
+			is(t, "123", got, err)
+		}
+	})
+}
+
+// A mask that a crash left is erased once it is too old to be somebody's at work.
+func TestSecondIsSwept(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		r, second, o := w.repo(), newCodes(t), brief
+		o.Second = second
+		tr := w.transient(&o)
+		s, token := w.codes(r, tr, nil), w.save(r, visa)
+		require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, "123")))
+		left := live(t, second, code.MaskRing)[0]
+		left.ID, left.Changed = keys.KeyID{1}, time.Now().UTC()
+		require.NoError(t, second.Keys().CompareAndSwap(t.Context(), code.MaskRing, 1, []keys.Record{left}))
+		for n := range 2 {
+			require.Len(t, live(t, second, code.MaskRing), 2, "%d", n)
+			_, err := tr.Sweep(t.Context())
+			require.NoError(t, err)
+			require.Len(t, live(t, second, code.MaskRing), 2-n)
+			time.Sleep(o.Skew + time.Second)
+		}
+		got, err := s.Retrieve(t.Context(), me, own, token)
+		is(t, "123", got, err)
+	})
+}
+
 func TestSecondIsEphemeral(t *testing.T) {
 	w := newWorld(t)
-	_, err := code.OpenTransient(t.Context(), w.eph, w.kek, &code.TransientOptions{
+	_, err := code.OpenTransient(t.Context(), w.eph, w.kek, &code.TransientOptions{Second: w.eph})
+	fails(t, err, tokenize.InvalidRequest, "second", nil)
+	_, err = code.OpenTransient(t.Context(), w.eph, w.kek, &code.TransientOptions{
 		Second: &hooked{EphemeralStore: newCodes(t), check: store.ErrDurable},
 	})
 	fails(t, err, tokenize.RequestRejected, "", store.ErrDurable)

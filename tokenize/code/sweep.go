@@ -51,6 +51,9 @@ func (t *Transient) Sweep(ctx context.Context) (did Sweep, err error) {
 	defer t.sweeping.Unlock()
 	// Codes that cannot be removed keep no epoch from being destroyed.
 	err = errors.Join(t.sweepCodes(ctx, &did), t.sweepEpochs(ctx, &did), t.tell(ctx))
+	if t.halves != nil {
+		err = errors.Join(err, t.halves.sweep(ctx, t.ring(), t.o.Skew))
+	}
 	if err != nil {
 		return did, tokenize.AsError(err)
 	}

@@ -2,6 +2,7 @@ package code
 
 import (
 	"context"
+	"reflect"
 	"sync"
 	"time"
 
@@ -52,9 +53,14 @@ type TransientOptions struct {
 	Skew time.Duration
 	// Second, if given, is another ephemeral store, on another machine: the wrapped data
 	// keys are split over both (each half is random bytes by itself), so that a copy of
-	// one store, with access to the KMS, opens no code. What either loses in a crash is
-	// lost. It may be given where codes are kept already, whose epoch is not split; taken
-	// away, no code can be put before that epoch ends.
+	// one store, with access to the KMS, opens no code.
+	//
+	// While either is away no code can be put, and none be read whose key is not in
+	// memory. What either loses in a crash is lost, and so is, after a crash of the second,
+	// what a process puts before its SealLease is over. A process that is given another
+	// second destroys the keys of the others, as after a crash. Second may be given where
+	// codes are kept already, whose epoch is not split; taken away, the codes of that epoch
+	// can neither be read nor others put before it ends.
 	Second EphemeralKeys
 	// KEKs guard the data keys beside the KEK given, any one of them.
 	KEKs []keys.KEK
@@ -103,6 +109,7 @@ func (o TransientOptions) filled() (TransientOptions, error) {
 type Transient struct {
 	store  EphemeralStore
 	keys   *keys.Manager
+	halves *halves // nil where keys are whole
 	o      TransientOptions
 	fences *fences
 
@@ -139,10 +146,14 @@ func OpenTransient(ctx context.Context, s EphemeralStore, kek keys.KEK, o *Trans
 	}
 	stored := s.Keys()
 	if t.o.Second != nil {
+		if reflect.ValueOf(t.o.Second).Comparable() && t.o.Second == EphemeralKeys(s) {
+			return nil, invalid("second", tokenize.Invalid, "must be another store")
+		}
 		if err := t.o.Second.CheckEphemeral(ctx); err != nil {
 			return nil, tokenize.AsError(err)
 		}
-		stored = &halves{stored, t.o.Second.Keys()}
+		t.halves = &halves{stored, t.o.Second.Keys()}
+		stored = t.halves
 	}
 	t.keys, err = keys.Open(ctx, stored, kek, &keys.Options{
 		Environment: t.o.Environment, SealLease: t.o.SealLease, CacheLife: t.o.CacheLife,

@@ -54,7 +54,7 @@ func TestForgets(t *testing.T) {
 		}
 		require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, "123")))
 		record, began := all(t, w.ephemeral)[0], time.Now()
-		copied := w.sealer(r, w.copyOfKeys(w.ephemeral)) // taken while the epoch lives
+		copied := w.sealer(r, w.copyOfKeys(w.ephemeral, code.Ring)) // taken while the epoch lives
 		reader := w.sealer(r, w.ephemeral.Keys())
 
 		require.Equal(t, 22*time.Minute, tr.Forgets())
@@ -89,11 +89,11 @@ func TestForgets(t *testing.T) {
 }
 
 // copyOfKeys is a copy of an ephemeral key store.
-func (w *world) copyOfKeys(from *memory.Codes) keys.Store {
-	records, _, err := from.Keys().List(w.ctx, code.Ring)
+func (w *world) copyOfKeys(from *memory.Codes, ring keys.RingID) keys.Store {
+	records, _, err := from.Keys().List(w.ctx, ring)
 	require.NoError(w, err)
 	to := newCodes(w)
-	require.NoError(w, to.Keys().CompareAndSwap(w.ctx, code.Ring, 0, records))
+	require.NoError(w, to.Keys().CompareAndSwap(w.ctx, ring, 0, records))
 	return to.Keys()
 }
 

@@ -137,7 +137,7 @@ func (a *app) captureList() *cobra.Command {
 			return a.onCaptureKeys(c.Context(), repo, "", func(_ *vaultdir.Vault, ring *capture.Keyring, _ audit.Event) error {
 				all, err := ring.All(c.Context())
 				if all == nil && err != nil {
-					return err
+					return captureError(err)
 				}
 				now := time.Now()
 				for _, p := range all {
@@ -257,11 +257,15 @@ func (a *app) resealCaptureOne(ctx context.Context, v *vaultdir.Vault, repo *tok
 	const lost = "the keys were sealed anew, but the audit log could not be written"
 	id, n := repo.Config().ID, 0
 	e := audit.Event{Action: audit.Reseal, Owner: actor, Repository: id, Reason: "ring " + string(keys.Capture)}
-	err = recorded(ctx, v, e, lost, func(*audit.Event) (err error) {
+	err = recorded(ctx, v, e, lost, func(e *audit.Event) (err error) {
 		n, err = ring.Reseal(ctx)
+		if _, damaged = errors.AsType[*capture.DamagedError](err); damaged {
+			e.Reason += ", but for keys that do not unseal"
+			return nil
+		}
 		return err
 	})
-	if _, damaged = errors.AsType[*capture.DamagedError](err); err != nil && !damaged {
+	if err != nil {
 		return false, err
 	}
 	if f.asJSON {

@@ -29,6 +29,8 @@ func TestDamagedCaptureKey(t *testing.T) {
 	require.Equal(t, ExitPart, r.code)
 	require.Contains(t, r.out, "DEFAULT  1 capture keys sealed anew")
 	require.Contains(t, r.err, "all others are done")
+	require.Contains(t, w.auditLog(), `"outcome":"done","repository":"DEFAULT"`)
+	require.Contains(t, w.auditLog(), `"reason":"ring capture, but for keys that do not unseal"`)
 	w.ok("capture", "retire", good.KeyID)
 	r = w.run("capture", "retire", bad.KeyID)
 	require.Equal(t, ExitFailed, r.code)

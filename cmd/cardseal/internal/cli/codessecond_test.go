@@ -19,6 +19,7 @@ func TestCodesSecond(t *testing.T) {
 	w := newWorld(t)
 	w.fails(ExitUsage, "--codes-second goes with --codes", "init", "--codes-second", second)
 	w.fails(ExitUsage, "--codes-second goes with --codes", "init", "--codes", first, "--codes-second", first)
+	w.fails(ExitUsage, "names another database", "init", "--codes", first, "--codes-second", first+"&schema=other")
 	w.ok("store", "migrate", "--codes", first)
 	require.Equal(t, ExitFailed, w.run("init", "--codes", first, "--codes-second", second).code, "no tables")
 	w.ok("store", "migrate", "--codes", second)

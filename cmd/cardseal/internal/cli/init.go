@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -56,7 +57,7 @@ for development only: PCI DSS 3.6.1.2 asks for a key that a KMS or HSM guards.`,
 			if c.Flags().Changed("codes-ttl") && (o.Codes == "" || !vaultdir.IsCodesTTL(o.CodesTTL)) {
 				return usagef("--codes-ttl goes with --codes, and is a time from 1s to 24h")
 			}
-			if o.CodesSecond != "" && (o.Codes == "" || o.Codes == o.CodesSecond) {
+			if _, err := vaultdir.ParseCodes(o.Codes, o.CodesSecond); errors.Is(err, vaultdir.ErrSecond) {
 				return usagef("--codes-second goes with --codes, and names another database")
 			}
 			dir, _, err := a.locate()

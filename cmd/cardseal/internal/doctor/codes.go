@@ -12,8 +12,8 @@ import (
 // codes looks at the databases for security codes that are to be forgotten, and says
 // what they do not keep from anybody. What is wrong with them ends nothing else.
 func (c *checkup) codes(ctx context.Context, places []vaultdir.Place) {
-	for _, p := range places {
-		if !c.forgetful(ctx, p) {
+	for i, p := range places {
+		if !c.forgetful(ctx, p, []string{"security codes and their keys lie", "halves of the keys of security codes lie"}[i]) {
 			return
 		}
 	}
@@ -31,8 +31,9 @@ func (c *checkup) codes(ctx context.Context, places []vaultdir.Place) {
 	c.say(Warn, "codes", "codes are removed and their keys destroyed only while a process sweeps: a service, or cardseal cvc erasures once a minute")
 }
 
-// forgetful reports whether a database can be used for security codes.
-func (c *checkup) forgetful(ctx context.Context, p vaultdir.Place) bool {
+// forgetful reports whether a database can be used for security codes, of which what
+// says what is there.
+func (c *checkup) forgetful(ctx context.Context, p vaultdir.Place, what string) bool {
 	if c.database(ctx, "codes", p) != nil {
 		return false // it said so
 	}
@@ -40,7 +41,7 @@ func (c *checkup) forgetful(ctx context.Context, p vaultdir.Place) bool {
 	defer cancel()
 	db, err := p.OpenEphemeral(ctx)
 	switch {
-	case errors.Is(err, store.ErrDurable), errors.Is(err, postgres.ErrSchema), errors.Is(err, store.ErrNewer):
+	case errors.Is(err, store.ErrDurable), errors.Is(err, postgres.ErrSchema), errors.Is(err, postgres.ErrSetting), errors.Is(err, store.ErrNewer):
 		c.say(Fail, "codes", "%s: %v", p, err)
 		return false
 	case err != nil:
@@ -48,6 +49,6 @@ func (c *checkup) forgetful(ctx context.Context, p vaultdir.Place) bool {
 		return false
 	}
 	defer db.Close()
-	c.say(OK, "codes", "security codes lie in UNLOGGED tables at %s: no write-ahead log, replica or backup made from one has them", p)
+	c.say(OK, "codes", "%s in UNLOGGED tables at %s: no write-ahead log, replica or backup made from one has them", what, p)
 	return true
 }

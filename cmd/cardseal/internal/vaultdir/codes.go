@@ -24,7 +24,7 @@ var ErrSecond = errors.New("the second database for security codes goes with a f
 // and of the second over which their keys are split, written as that of a store is.
 // Either may be empty.
 func ParseCodes(first, second string) (places []Place, err error) {
-	if second != "" && (first == "" || first == second) {
+	if second != "" && first == "" {
 		return nil, ErrSecond
 	}
 	for _, uri := range []string{first, second} {
@@ -36,6 +36,12 @@ func ParseCodes(first, second string) (places []Place, err error) {
 			return nil, err
 		}
 		places = append(places, p)
+	}
+	if len(places) == 2 {
+		a, b := places[0].Pool.ConnConfig, places[1].Pool.ConnConfig
+		if a.Host == b.Host && a.Port == b.Port && a.Database == b.Database {
+			return nil, ErrSecond
+		}
 	}
 	return places, nil
 }
