@@ -40,8 +40,7 @@ var _ store.Codes = (*Ephemeral)(nil)
 // OpenEphemeral takes the tables that migrate.UpEphemeral made in a database that pool
 // connects to; o may be nil. It fails as [Open] does, and with an error that is
 // [store.ErrDurable] where [Ephemeral.CheckEphemeral] does. The pool remains the
-// caller's, who closes it after the store. Another default isolation than READ COMMITTED
-// is [ErrSetting].
+// caller's, who closes it after the store.
 func OpenEphemeral(ctx context.Context, pool *pgxpool.Pool, o *Options) (*Ephemeral, error) {
 	schema := o.schema()
 	db := &DB{pool: pool, sql: newStatements(schema), codeSQL: newCodeStatements(schema)}
@@ -133,16 +132,15 @@ func (e *Ephemeral) CheckEphemeral(ctx context.Context) error {
 }
 
 // checkServer asks what can be asked of any server, of a standby too, which does not
-// let UNLOGGED tables be read. To a stricter isolation the table of keys would seem
-// empty while it is made anew.
+// let UNLOGGED tables be read.
 func (e *Ephemeral) checkServer(ctx context.Context) error {
-	var version, isolation string
+	var version string
 	standby := false
 	err := e.db.view(ctx, func(conn *pgxpool.Conn) error {
 		if err := conn.QueryRow(ctx, "SELECT version()").Scan(&version); err != nil || !isPostgreSQL(version) {
 			return err
 		}
-		return conn.QueryRow(ctx, "SELECT pg_is_in_recovery(), current_setting('default_transaction_isolation')").Scan(&standby, &isolation)
+		return conn.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&standby)
 	})
 	switch {
 	case err != nil:
@@ -151,8 +149,6 @@ func (e *Ephemeral) checkServer(ctx context.Context) error {
 		return fmt.Errorf("postgres: %w: the engine is not PostgreSQL, UNLOGGED may mean something else to it", store.ErrDurable)
 	case standby:
 		return fmt.Errorf("postgres: %w: the server is a standby", store.ErrDurable)
-	case isolation != "read committed":
-		return fmt.Errorf("%w: default_transaction_isolation must be read committed", ErrSetting)
 	}
 	return nil
 }

@@ -70,14 +70,6 @@ func TestCheckEphemeral(t *testing.T) {
 	}
 }
 
-// A stricter isolation does not see what a table holds that was made anew meanwhile.
-func TestIsolation(t *testing.T) {
-	url := forgetful.New(t)
-	pgtest.Exec(t, url, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = ''repeatable read''', current_database()); END $$")
-	_, err := postgres.OpenEphemeral(t.Context(), pgtest.Pool(t, url), nil)
-	require.ErrorIs(t, err, postgres.ErrSetting)
-}
-
 // own is an ephemeral database on a server of the test's own.
 func own(t *testing.T) *kmstest.Own {
 	t.Helper()

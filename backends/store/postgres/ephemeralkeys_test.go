@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cardseal/cardseal/crypto/envelope"
@@ -56,6 +58,50 @@ func TestDestroyedKeyLeavesTheFiles(t *testing.T) {
 	got, err := e.Keys().Get(t.Context(), kept.ID)
 	require.NoError(t, err)
 	require.Equal(t, kept, got, "a refused change loses nothing")
+}
+
+// While the table of keys is made anew nobody finds it empty, whatever isolation the
+// database's transactions have by default.
+func TestKeysAreThereWhileTheTableIsMadeAnew(t *testing.T) {
+	url := forgetful.New(t)
+	config, err := pgx.ParseConfig(url)
+	require.NoError(t, err)
+	pgtest.Exec(t, url, "ALTER DATABASE "+config.Database+" SET default_transaction_isolation = serializable")
+	e := openEphemeral(t, url, asService)
+	ring := keys.RingID{Environment: "e", Purpose: keys.CVC}
+	at := time.Unix(1_700_000_000, 0).UTC()
+	record := func() keys.Record {
+		return keys.Record{ID: envelope.NewKeyID(), Ring: ring, State: keys.Retired, Created: at, Changed: at, Wrapped: []keys.Wrapping{{KEK: "k", Bytes: []byte{1}}}}
+	}
+	kept := record()
+	require.NoError(t, e.Keys().CompareAndSwap(t.Context(), ring, 0, []keys.Record{kept}))
+	var changes sync.WaitGroup
+	done := make(chan struct{})
+	changes.Go(func() {
+		defer close(done)
+		for v := uint64(1); v <= 200; v += 2 {
+			r := record()
+			ok := assert.NoError(t, e.Keys().CompareAndSwap(t.Context(), ring, v, []keys.Record{r}))
+			r.State, r.Wrapped = keys.Destroyed, nil
+			if !ok || !assert.NoError(t, e.Keys().CompareAndSwap(t.Context(), ring, v+1, []keys.Record{r})) {
+				return
+			}
+		}
+	})
+	for over := false; !over; {
+		select {
+		case <-done:
+			over = true
+		default:
+		}
+		list, _, err := e.Keys().List(t.Context(), ring)
+		require.NoError(t, err)
+		require.NotEmpty(t, list)
+		got, err := e.Keys().Get(t.Context(), kept.ID)
+		require.NoError(t, err)
+		require.Equal(t, kept, got)
+	}
+	changes.Wait()
 }
 
 // inFiles is how many of the server's files, all that it has in memory written to them,

@@ -18,7 +18,7 @@ type keyStore struct{ db *DB }
 
 // Get reads one record.
 func (k keyStore) Get(ctx context.Context, id keys.KeyID) (r keys.Record, err error) {
-	err = k.db.view(ctx, func(conn *pgxpool.Conn) (err error) {
+	err = k.view(ctx, func(conn *pgxpool.Conn) (err error) {
 		var row dataKey
 		err = conn.QueryRow(ctx, k.db.sql.dataKey, id[:]).Scan(row.into()...)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -41,7 +41,7 @@ func (k keyStore) List(ctx context.Context, id keys.RingID) (list []keys.Record,
 	if !isRing(&id) {
 		return nil, 0, nil // nothing was ever put into it
 	}
-	err = k.db.view(ctx, func(conn *pgxpool.Conn) error {
+	err = k.view(ctx, func(conn *pgxpool.Conn) error {
 		list, version = nil, 0
 		rows, err := conn.Query(ctx, k.db.sql.ring, id.Environment, string(id.Purpose), id.Scope)
 		if err != nil {
@@ -65,6 +65,25 @@ func (k keyStore) List(ctx context.Context, id keys.RingID) (list []keys.Record,
 		return nil, 0, keyError(err)
 	}
 	return list, version, nil
+}
+
+// view is the DB's. An ephemeral table of keys that another transaction makes anew would
+// seem empty to a statement that waited for it, were it not READ COMMITTED.
+func (k keyStore) view(ctx context.Context, f func(conn *pgxpool.Conn) error) error {
+	if k.db.sql.rewriteDataKeys == "" {
+		return k.db.view(ctx, f)
+	}
+	return k.db.view(ctx, func(conn *pgxpool.Conn) error {
+		tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadOnly})
+		if err != nil {
+			return err
+		}
+		if err := f(conn); err != nil {
+			_ = tx.Rollback(context.WithoutCancel(ctx))
+			return err
+		}
+		return tx.Commit(ctx)
+	})
 }
 
 // CompareAndSwap raises the ring's version and puts the records in one

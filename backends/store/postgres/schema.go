@@ -28,10 +28,6 @@ const (
 	EphemeralVersionTable = "cardseal_ephemeral_migrations"
 )
 
-// ErrSetting is a setting of the server, the database or the role under which the store
-// does not do what it promises.
-var ErrSetting = errors.New("postgres: a setting is not as it must be")
-
 // ErrSchema is a database whose tables this version of the package cannot use.
 // The error's text says what is wrong and what to do.
 var ErrSchema = errors.New("postgres: the tables are not those of this version")

@@ -74,7 +74,7 @@ func explain(err error) (string, int) {
 	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return "the database cannot be reached: " + e.Error(), ExitFailed
 	}
-	if errors.Is(err, postgres.ErrSchema) || errors.Is(err, postgres.ErrSetting) || errors.Is(err, store.ErrDurable) {
+	if errors.Is(err, postgres.ErrSchema) || errors.Is(err, store.ErrDurable) {
 		return err.Error(), ExitFailed // says what to do
 	}
 	if text, ok := kekcheck.Words(err); ok {

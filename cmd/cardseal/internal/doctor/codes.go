@@ -41,7 +41,7 @@ func (c *checkup) forgetful(ctx context.Context, p vaultdir.Place, what string) 
 	defer cancel()
 	db, err := p.OpenEphemeral(ctx)
 	switch {
-	case errors.Is(err, store.ErrDurable), errors.Is(err, postgres.ErrSchema), errors.Is(err, postgres.ErrSetting), errors.Is(err, store.ErrNewer):
+	case errors.Is(err, store.ErrDurable), errors.Is(err, postgres.ErrSchema), errors.Is(err, store.ErrNewer):
 		c.say(Fail, "codes", "%s: %v", p, err)
 		return false
 	case err != nil:
