@@ -5,6 +5,8 @@ import (
 	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -86,6 +88,22 @@ func TestParsePrivateKeyRefuses(t *testing.T) {
 	}
 	_, err := new(PrivateKey).Append(nil)
 	require.ErrorIs(t, err, errPrivate)
+}
+
+// Of the values that follow from the others none may be missing.
+func TestRSAKeyWithoutExponents(t *testing.T) {
+	rsaKey := testKey(t, JWERSA).reveal().rsa
+	short, err := asn1.Marshal(struct {
+		Version int
+		N       *big.Int
+		E       int
+		D, P, Q *big.Int
+	}{0, rsaKey.N, rsaKey.E, rsaKey.D, rsaKey.Primes[0], rsaKey.Primes[1]})
+	require.NoError(t, err)
+	_, err = x509.ParsePKCS1PrivateKey(short)
+	require.NoError(t, err)
+	_, err = ParsePrivateKey(append(append([]byte{version, byte(JWERSA)}, make([]byte, keyIDSize)...), short...))
+	require.Equal(t, errPrivate, err)
 }
 
 // Keys that are too small, of odd sizes, or not RSA at all are not read.

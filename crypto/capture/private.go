@@ -5,6 +5,7 @@ import (
 	"crypto/hpke"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/subtle"
 	"crypto/x509"
 	"fmt"
 	"io"
@@ -115,7 +116,7 @@ func ParsePrivateKey(b []byte) (*PrivateKey, error) {
 	case ok:
 		k.hpke, err = h.kem.NewPrivateKey(raw)
 	case suite == JWERSA:
-		if k.rsa, err = x509.ParsePKCS1PrivateKey(raw); err == nil && !rsaSize(&k.rsa.PublicKey) {
+		if k.rsa, err = x509.ParsePKCS1PrivateKey(raw); err == nil && !(rsaSize(&k.rsa.PublicKey) && isMarshalled(k.rsa, raw)) {
 			err = errPrivate
 		}
 	case suite == JWEECDH:
@@ -135,6 +136,14 @@ var errPrivate = &ArgumentError{"private key", "is not one in this package's for
 func rsaSize(k *rsa.PublicKey) bool {
 	n := k.N.BitLen()
 	return n == 2048 || n == 3072 || n == 4096
+}
+
+// isMarshalled reports whether raw is how a key is written. Of the three values at the
+// end, which follow from the others, crypto/x509 takes any where one is missing.
+func isMarshalled(k *rsa.PrivateKey, raw []byte) bool {
+	again := x509.MarshalPKCS1PrivateKey(k)
+	defer clear(again)
+	return subtle.ConstantTimeCompare(again, raw) == 1
 }
 
 // Public is the public half.
