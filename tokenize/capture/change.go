@@ -52,7 +52,7 @@ func (r *Keyring) Reseal(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("capture: key store: %w", err)
 	}
 	n := 0
-	var lost damage
+	var lost DamagedError
 	for _, row := range rows {
 		if id, ok := envelope.StoredKeyID(row.Sealed); ok && id == active {
 			continue

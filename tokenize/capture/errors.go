@@ -38,11 +38,8 @@ func (e *DamagedError) Error() string {
 // Unwrap is why the first does not.
 func (e *DamagedError) Unwrap() error { return e.err }
 
-// damage collects keys that do not unseal.
-type damage struct{ DamagedError }
-
 // add takes a key's error, or gives it back where it is no matter of that key.
-func (d *damage) add(ctx context.Context, id KeyID, err error) error {
+func (e *DamagedError) add(ctx context.Context, id KeyID, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}
@@ -51,17 +48,17 @@ func (d *damage) add(ctx context.Context, id KeyID, err error) error {
 			return err
 		}
 	}
-	if d.Keys = append(d.Keys, id); d.err == nil {
-		d.err = err
+	if e.Keys = append(e.Keys, id); e.err == nil {
+		e.err = err
 	}
 	return nil
 }
 
-func (d *damage) orNil() error {
-	if len(d.Keys) == 0 {
+func (e *DamagedError) orNil() error {
+	if len(e.Keys) == 0 {
 		return nil
 	}
-	return &d.DamagedError
+	return e
 }
 
 // ArgumentError is a wrong argument: which one, and what it must be.

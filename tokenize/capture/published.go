@@ -53,7 +53,7 @@ func (r *Keyring) published(ctx context.Context, alias string, wanted func(*Key)
 		return nil, fmt.Errorf("capture: key store: %w", err)
 	}
 	var all []Published
-	var lost damage
+	var lost DamagedError
 	for _, row := range rows {
 		if !wanted(&row) {
 			continue

@@ -55,8 +55,8 @@ type TransientOptions struct {
 	// keys are split over both (each half is random bytes by itself), so that a copy of
 	// one store, with access to the KMS, opens no code.
 	//
-	// While either is away no code can be put, and none be read whose key is not in
-	// memory. What either loses in a crash is lost, and so is, after a crash of the second,
+	// While the second is away, codes are put until the SealLease is over, and those read
+	// whose key is in memory. What either loses in a crash is lost, and so is, after a crash of the second,
 	// what a process puts before its SealLease is over. A process that is given another
 	// second destroys the keys of the others, as after a crash. Second may be given where
 	// codes are kept already, whose epoch is not split; taken away, the codes of that epoch

@@ -63,7 +63,7 @@ func ExampleSpace64_DrawFree() {
 			_ = yield(prefix+"0000", nil) && yield(prefix+"0001", nil)
 		}
 	}
-	ctx := context.TODO()
+	ctx := context.Background()
 	space, err := generate.Space64Of([]byte("36227206271667"))
 	if err != nil {
 		panic(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -111,7 +112,7 @@ func captureError(err error) error {
 		return errNoCaptureKey
 	}
 	if e, ok := errors.AsType[*capture.DamagedError](err); ok {
-		return &failure{e.Error()[len("capture: "):]}
+		return &failure{strings.TrimPrefix(e.Error(), "capture: ")}
 	}
 	return err
 }
