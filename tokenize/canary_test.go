@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cardseal/cardseal/internal/needles"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/audit"
 	"github.com/cardseal/cardseal/tokenize/card"
@@ -47,9 +48,9 @@ func TestCanarySearchFinds(t *testing.T) {
 	}
 	raw := bare{[8]byte{0x60, 0x11, 0x00, 0x09, 0x90, 0x13, 0x94, 0x24}, [2]byte{0x90, 0x74}}
 	for _, f := range []string{"%v", "%+v", "%#v", "%d", "%x", "%X", "%b", "%o", "% x"} {
-		require.NotEmpty(t, found(fmt.Sprintf(f, raw), numberNeedles), f)
-		require.NotEmpty(t, found(fmt.Sprintf(f, raw), codeNeedles(canaryCode)), f)
-		require.NotEmpty(t, found(fmt.Sprintf(f, []byte(canary)), numberNeedles), f)
+		require.NotEmpty(t, needles.In(fmt.Sprintf(f, raw), numberNeedles), f)
+		require.NotEmpty(t, needles.In(fmt.Sprintf(f, raw), codeNeedles(canaryCode)), f)
+		require.NotEmpty(t, needles.In(fmt.Sprintf(f, []byte(canary)), numberNeedles), f)
 	}
 }
 

@@ -1,73 +1,34 @@
 package tokenize_test
 
 import (
-	"encoding/hex"
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cardseal/cardseal/internal/needles"
 	"github.com/cardseal/cardseal/tokenize/audit"
 	"github.com/cardseal/cardseal/tokenize/generate"
 )
 
-// spellings are the ways in which a dump may write some bytes.
-func spellings(b []byte) (out []string) {
-	for _, verb := range []string{"%d", "%02x", "%02X", "0x%x", "%b", "%o", "%U"} {
-		for _, between := range []string{" ", ", ", ","} {
-			parts := make([]string, len(b))
-			for i, c := range b {
-				parts[i] = fmt.Sprintf(verb, c)
-			}
-			out = append(out, strings.Join(parts, between))
-		}
-	}
-	return append(out, fmt.Sprintf("%x", b), fmt.Sprintf("%X", b))
-}
-
-func needles(plain ...string) (all []string) {
-	for _, b := range plain {
-		all = append(append(all, b), spellings([]byte(b))...)
-	}
-	return all
-}
-
-// packed are digits as they lie in memory, two to a byte.
-func packed(digits string) string {
-	b, err := hex.DecodeString(digits)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
-}
-
-func codeNeedles(code string) []string { return needles(code, packed(code)) }
+func codeNeedles(code string) []string { return needles.Of(code, needles.Packed(code)) }
 
 // numberNeedlesOf are for what a mask hides of a number, and the whole of it.
-func numberNeedlesOf(number, hidden string) []string { return needles(hidden, number, packed(hidden)) }
+func numberNeedlesOf(number, hidden string) []string {
+	return needles.Of(hidden, number, needles.Packed(hidden))
+}
 
 var numberNeedles = numberNeedlesOf(canary, hidden)
-
-// found returns which of the needles is in a text.
-func found(s string, needles []string) string {
-	for _, n := range needles {
-		if strings.Contains(s, n) {
-			return n
-		}
-	}
-	return ""
-}
 
 // address is where the error behind a printed one lies, which may be anywhere.
 var address = regexp.MustCompile(`(\(\*[^()]*\)\(|err:)0x[0-9a-f]+`)
 
 func noDigits(t testing.TB, s string) {
 	t.Helper()
-	require.Empty(t, found(address.ReplaceAllString(s, "${1}"), numberNeedles))
+	require.Empty(t, needles.In(address.ReplaceAllString(s, "${1}"), numberNeedles))
 }
 
 // told is events as a text, without what may hold any digits by chance: times, tokens
@@ -86,31 +47,18 @@ func told(t testing.TB, events []audit.Event) string {
 	return fmt.Sprintf("%+v", events)
 }
 
-// noCanary demands that a text holds neither number nor code. Four digits turn up
-// in addresses, times and random tokens by chance, so that a find counts only if every
-// text has it, each made anew. Each has another canary in it: a time of day or an
-// address in the program is the same in all of them.
+// noCanary demands that a text holds neither number nor code. Each has another canary in
+// it: a time of day or an address in the program is the same in all of them.
 func noCanary(t testing.TB, what string, text func(canary int) string) {
 	t.Helper()
-	var left []int // places in the lists of needles, which are in the same order
-	var all []string
-	for i, c := range canaries {
-		said := text(i)
-		all = append(numberNeedlesOf(c.number, c.hidden), codeNeedles(c.code)...)
-		if i == 0 {
-			for n := range all {
-				left = append(left, n)
-			}
-		}
-		left = slices.DeleteFunc(left, func(n int) bool { return !strings.Contains(said, all[n]) })
-		if len(left) == 0 {
-			return
-		}
+	for _, n := range needles.InAll(len(canaries), func(i int) []string {
+		return append(numberNeedlesOf(canaries[i].number, canaries[i].hidden), codeNeedles(canaries[i].code)...)
+	}, text) {
+		t.Errorf("%s: found %q", what, n)
 	}
-	for _, n := range left {
-		t.Errorf("%s: found %q", what, all[n])
+	if t.Failed() {
+		t.FailNow()
 	}
-	t.FailNow()
 }
 
 // texts is how many of them a chance would have to be in. One in twenty of the longest

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cardseal/cardseal/internal/needles"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/audit"
 	"github.com/cardseal/cardseal/tokenize/card"
@@ -193,7 +194,7 @@ func TestRefusedByTheAcquirer(t *testing.T) {
 					require.Equal(t, want.field, e.Field)
 				}
 				noDigits(t, told(t, events))
-				require.Empty(t, found(told(t, events), codeNeedles(canaryCode)))
+				require.Empty(t, needles.In(told(t, events), codeNeedles(canaryCode)))
 			}
 			// What was declined is not remembered.
 			a.says(nil)

@@ -2,18 +2,16 @@ package code_test
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cardseal/cardseal/internal/needles"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/code"
 	"github.com/cardseal/cardseal/tokenize/store"
@@ -22,52 +20,12 @@ import (
 // The canaries are codes on a card that has four digits.
 var canaries = []string{"9074", "8396", "7518", "6849", "9385", "8657", "7963", "6794", "9546", "8475"}
 
-// packed are a canary's digits, two in a byte.
-func packed(t testing.TB, canary string) []byte {
-	b, err := hex.DecodeString(canary)
-	require.NoError(t, err)
-	return b
-}
-
-// needles are the ways in which a dump may write a canary, always in the same order.
-func needles(t testing.TB, canary string) (all []string) {
-	short := string(packed(t, canary))
-	for _, b := range []string{canary, short, "\x04" + short} {
-		all = append(all, b, fmt.Sprintf("%x", b), fmt.Sprintf("%X", b))
-		for _, verb := range []string{"%d", "%02x", "%02X", "0x%x", "%b", "%o", "%U"} {
-			for _, between := range []string{" ", ", ", ","} {
-				var parts []string
-				for _, c := range []byte(b) {
-					parts = append(parts, fmt.Sprintf(verb, c))
-				}
-				all = append(all, strings.Join(parts, between))
-			}
-		}
-	}
-	return all
-}
-
-// found returns the ways in which dumps write their canaries, each its own. Four digits
-// turn up in addresses, times and random IDs, and so a dump with something in it is made
-// again with another canary: what is there by chance is not there each time.
-func found(t testing.TB, dump func(canary string) string) (ways []string) {
-	var left []int
-	for n, canary := range canaries {
-		all, text := needles(t, canary), dump(canary)
-		if n == 0 {
-			for i := range all {
-				left = append(left, i)
-			}
-		}
-		left = slices.DeleteFunc(left, func(i int) bool { return !strings.Contains(text, all[i]) })
-		if len(left) == 0 {
-			return nil
-		}
-	}
-	for _, i := range left {
-		ways = append(ways, needles(t, canaries[0])[i])
-	}
-	return ways
+// found returns the ways in which dumps write their canaries, each its own.
+func found(dump func(canary string) string) []string {
+	return needles.InAll(len(canaries), func(i int) []string {
+		short := needles.Packed(canaries[i])
+		return needles.Of(canaries[i], short, "\x04"+short)
+	}, func(i int) string { return dump(canaries[i]) })
 }
 
 // hidden keeps a value in a caller's unexported field.
@@ -134,17 +92,17 @@ func TestNothingPrintsACode(t *testing.T) {
 		return made[canary][name]
 	}
 	for name := range carriers(t, canaries[0]) {
-		require.Empty(t, found(t, func(canary string) string { return printed(carrier(canary, name)) }), name)
+		require.Empty(t, found(func(canary string) string { return printed(carrier(canary, name)) }), name)
 	}
 	// The search finds what is there to be found.
 	for _, bare := range []func(canary string) any{
 		func(c string) any { return c },
 		func(c string) any { return []byte(c) },
-		func(c string) any { return [2]byte(packed(t, c)) },
-		func(c string) any { return append([]byte{4}, packed(t, c)...) },
+		func(c string) any { return [2]byte([]byte(needles.Packed(c))) },
+		func(c string) any { return append([]byte{4}, needles.Packed(c)...) },
 	} {
-		require.NotEmpty(t, found(t, func(canary string) string { return printed(bare(canary)) }))
-		require.NotEmpty(t, found(t, func(canary string) string { return printed(hidden{v: bare(canary)}) }))
+		require.NotEmpty(t, found(func(canary string) string { return printed(bare(canary)) }))
+		require.NotEmpty(t, found(func(canary string) string { return printed(hidden{v: bare(canary)}) }))
 	}
 }
 
@@ -155,7 +113,7 @@ func TestNoPanicPrintsACode(t *testing.T) {
 		panic(carriers(t, os.Getenv(envCanary))[name])
 	}
 	for _, name := range []string{"Put", "Candidate", "Retrieved", "wrapped", "Codes", "hidden Put"} {
-		require.Empty(t, found(t, func(canary string) string {
+		require.Empty(t, found(func(canary string) string {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestNoPanicPrintsACode$")
 			cmd.Env = append(os.Environ(), envName+"="+name, envCanary+"="+canary, "GOTRACEBACK=all")
 			b, err := cmd.CombinedOutput()
