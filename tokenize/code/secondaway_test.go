@@ -2,6 +2,7 @@ package code_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -9,24 +10,28 @@ import (
 
 	"github.com/cardseal/cardseal/backends/store/memory"
 	"github.com/cardseal/cardseal/keys"
-	"github.com/cardseal/cardseal/tokenize/code"
 )
 
-// changing is a second store that goes away, or comes back empty.
-type changing struct {
-	*memory.Codes
-	away bool
+// changing is a second store that goes away (nil), or comes back empty.
+type changing struct{ atomic.Pointer[memory.Codes] }
+
+func newChanging(t *testing.T) *changing {
+	c := new(changing)
+	c.Store(newCodes(t))
+	return c
 }
+
+func (c *changing) CheckEphemeral(ctx context.Context) error { return c.Load().CheckEphemeral(ctx) }
 
 func (c *changing) Keys() keys.Store { return (*changingKeys)(c) }
 
 type changingKeys changing
 
 func (k *changingKeys) store() (keys.Store, error) {
-	if k.away {
-		return nil, keys.ErrUnavailable
+	if c := k.Load(); c != nil {
+		return c.Keys(), nil
 	}
-	return k.Codes.Keys(), nil
+	return nil, keys.ErrUnavailable
 }
 
 func (k *changingKeys) Get(ctx context.Context, id keys.KeyID) (keys.Record, error) {
@@ -58,13 +63,13 @@ func (k *changingKeys) CompareAndSwap(ctx context.Context, ring keys.RingID, ver
 func TestSecondAway(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
-		r, second, o := w.repo(), &changing{Codes: newCodes(t)}, brief
+		r, second, o := w.repo(), newChanging(t), brief
 		o.Second = second
 		s := w.codes(r, w.transient(&o), nil)
 		token := w.save(r, visa)
 		put := func(digits string) error { return s.Put(t.Context(), me, own, token, cvc(t, digits)) }
 		require.NoError(t, put("123"))
-		second.away = true
+		was := second.Swap(nil)
 		require.NoError(t, put("456"))
 		time.Sleep(o.SealLease + time.Second)
 		require.ErrorIs(t, put("789"), keys.ErrUnavailable)
@@ -73,7 +78,7 @@ func TestSecondAway(t *testing.T) {
 		time.Sleep(o.CacheLife)
 		_, err = s.Retrieve(t.Context(), me, own, token)
 		require.ErrorIs(t, err, keys.ErrUnavailable)
-		second.away = false
+		second.Store(was)
 		got, err = s.Retrieve(t.Context(), me, own, token)
 		is(t, "456", got, err)
 		require.NoError(t, put("789"))
@@ -85,12 +90,12 @@ func TestSecondAway(t *testing.T) {
 func TestSecondCrashes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
-		r, second, o := w.repo(), &changing{Codes: newCodes(t)}, brief
+		r, second, o := w.repo(), newChanging(t), brief
 		o.Second = second
 		s := w.codes(r, w.transient(&o), nil)
 		token := w.save(r, visa)
 		require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, "123")))
-		second.Codes = newCodes(t)
+		second.Store(newCodes(t))
 		require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, "456")))
 		time.Sleep(o.SealLease + time.Second)
 		require.NoError(t, s.Put(t.Context(), me, own, w.save(r, visa2), cvc(t, "789")))
@@ -128,5 +133,3 @@ func TestSecondTakenAway(t *testing.T) {
 		is(t, "456", got, err)
 	})
 }
-
-var _ code.EphemeralKeys = (*changing)(nil)
