@@ -13,6 +13,10 @@ import (
 
 // EncryptedCard is a card as its holder's browser or app encrypted it to a key that
 // the repository published under an alias; see package capture.
+//
+// A message has to be saved within half an hour of the beginning of the call that
+// opened it, in which a large batch may still ask its acquirer about other cards. After
+// that it is refused as stale.
 type EncryptedCard struct {
 	Alias   string
 	Message []byte // at most 8192 bytes; not kept
@@ -109,9 +113,32 @@ func (b *batch) refuseLate() {
 	}
 }
 
+// maxOpened is how long a message may lie opened. Stores remember for more than twice
+// as long those that others spent in the meantime.
+const maxOpened = 30 * time.Minute
+
+// outwaited takes messages that were opened too long ago for late, and reports whether
+// there are such. A computer that slept did so by the wall clock alone.
+func (b *batch) outwaited() bool {
+	now := time.Now()
+	if b.opened.IsZero() || max(now.Sub(b.opened), now.Round(0).Sub(b.opened.Round(0))) <= maxOpened {
+		return false
+	}
+	any := false
+	for i := range b.reqs {
+		if p := &b.prep[i]; p.message != nil && p.late == nil && b.res[i].Err == nil && b.replayed[i] == "" {
+			p.late, any = untimely(capture.ErrStale), true
+		}
+	}
+	return any
+}
+
 // spendAlone spends the messages of requests that store nothing. It comes last: a
 // request that was refused spends none.
 func (b *batch) spendAlone(ctx context.Context) {
+	if b.outwaited() {
+		b.refuseLate()
+	}
 	var messages []store.Spend
 	var from []int
 	for i := range b.reqs {

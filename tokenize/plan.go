@@ -14,13 +14,14 @@ import (
 // written in one transaction that changes everything or nothing, and planned
 // anew where something stood in the way.
 type batch struct {
-	r    *Repository
-	l    *lookup
-	now  time.Time
-	reqs []SaveRequest
-	own  []SaveRequest // reqs, where it is a copy; else nil
-	res  []SaveResult
-	prep []prepared
+	r      *Repository
+	l      *lookup
+	now    time.Time
+	opened time.Time // when the first message was about to be, zero where there is none
+	reqs   []SaveRequest
+	own    []SaveRequest // reqs, where it is a copy; else nil
+	res    []SaveResult
+	prep   []prepared
 
 	// A single save needs no slices of its own.
 	one    [1]SaveRequest

@@ -115,7 +115,7 @@ func (b *batch) run(ctx context.Context, s *step) error {
 	if b.l, err = b.r.keyed(ctx); err != nil {
 		return err
 	}
-	b.now, b.fenced, b.recalled = time.Now(), 0, false
+	b.now, b.opened, b.fenced, b.recalled = time.Now(), time.Time{}, 0, false
 	read, ask, late := len(b.reqs) > 1 && b.r.met.Load(), false, false
 	for i := range b.reqs {
 		q := &b.reqs[i]
@@ -124,6 +124,7 @@ func (b *batch) run(ctx context.Context, s *step) error {
 			return err
 		}
 		if err == nil && q.Encrypted != nil {
+			b.opened = b.now
 			err = b.r.decrypt(ctx, q, &b.prep[i], b.now)
 		}
 		if err == nil {

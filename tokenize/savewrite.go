@@ -25,6 +25,13 @@ func (b *batch) write(ctx context.Context, s *step) (bool, error) {
 			}
 		}
 	}
+	if b.outwaited() {
+		if err := b.findSent(ctx); err != nil {
+			return false, err
+		}
+		b.refuseLate()
+		return false, nil
+	}
 	var job *store.Job
 	if s != nil {
 		var err error
