@@ -139,6 +139,9 @@ func (r *ring) keep(k *dataKey, m moment) (*dataKey, error) {
 				oldest = k
 			}
 		}
+		if oldest == nil { // room for two: the key sealed under and the one about to be
+			oldest = r.last.key
+		}
 		r.drop(oldest)
 	}
 	r.uses++
@@ -200,6 +203,11 @@ func (r *ring) unwrap(ctx context.Context, ref envelope.Reference, created time.
 		}
 		return k, err
 	})
+	if err != nil && ctx.Err() == context.DeadlineExceeded { // of the call this one is part of, and began after
+		if k := r.inGrace(ctx, ref, err); k != nil {
+			return k, nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

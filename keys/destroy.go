@@ -35,7 +35,10 @@ type DestroyOptions struct {
 	// are whole ones.
 	Skew time.Duration
 	// DestroyKEK first asks the KMS to destroy the KEKs that [Options.KEKFor] names
-	// for the key's scope, and with them all that they guard, in every purpose. Only
+	// for the key's scope, and with them all that they guard: every other key of the
+	// scope, active ones too, in every purpose. No census here counts what needs those,
+	// so it takes Shred as well. Processes that hold one of them in memory go on sealing
+	// what nobody will open: end them, or disable those keys, beforehand. Only
 	// in the PerScope layout, and only where each of them is a [Destroyer]. The
 	// receipt promises [KEKGone] where no other KEK wraps the key. A key that was
 	// moved here by [Scope.Rewrap] was wrapped by another before, which nothing here
@@ -70,12 +73,15 @@ func (e *InUseError) Error() string {
 // The key must be retired or disabled, for as long as a seal lease and the skew of
 // clocks; until then the error is an [EarlyError]. Then the fence is closed, then
 // the census taken; where records need the key it is an [InUseError], unless Shred
-// is set. A key that is destroyed already gives its receipt again, with a later
-// LastUse and the promise [CopiesGone], so a call whose answer was lost is made once
-// more.
+// is set. A key that is destroyed already gives a receipt again, with a later LastUse,
+// the promise [CopiesGone], and the census and Shred of that call, so a call whose
+// answer was lost is made once more.
 func (m *Manager) Destroy(ctx context.Context, id KeyID, o DestroyOptions) (receipt Receipt, err error) {
 	if o.Census == nil && !o.Shred {
 		return receipt, &OptionError{"Census", "must be given unless Shred is set"}
+	}
+	if o.DestroyKEK && !o.Shred {
+		return receipt, &OptionError{"DestroyKEK", "needs Shred, since all other keys of the scope are lost with its KEKs"}
 	}
 	if o.SealLease < 0 || o.Serve < 0 || o.Skew < 0 {
 		return receipt, &OptionError{"Skew", "and SealLease and Serve must not be negative"}
@@ -138,7 +144,9 @@ func (m *Manager) destroy(ctx context.Context, id KeyID, o DestroyOptions) (Rece
 		}
 	}
 	for _, k := range shred {
-		err := r.kms(ctx, 1, k, OpDestroy, id, k.(Destroyer).Destroy)
+		err := m.inTime(ctx, func(ctx context.Context) error {
+			return r.kms(ctx, 1, k, OpDestroy, id, k.(Destroyer).Destroy)
+		})
 		// One that was asked before says that it is no more, or on its way.
 		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrDisabled) {
 			return Receipt{}, fmt.Errorf("keys: destroy KEK %s: %w", k.ID(), err)

@@ -15,6 +15,7 @@ type mortal struct {
 	*keystest.KEK
 	gone   bool
 	refuse error
+	hang   bool
 }
 
 // A key that the manager's KEK wrapped before the scope had one opens on, and its
@@ -55,19 +56,28 @@ func TestKEKWillNotBeDestroyed(t *testing.T) {
 		record := seal(t, s)
 		require.NoError(t, m.Retire(t.Context(), keyOf(t, record)))
 		sleep(t, "7m")
+		nothing := func(context.Context, keys.KeyID) (uint64, error) { return 0, nil }
+		_, err := m.Destroy(t.Context(), keyOf(t, record), keys.DestroyOptions{Census: nothing, DestroyKEK: true})
+		wrongField(t, err, "DestroyKEK") // other keys of the scope are counted by nobody
 		o := keys.DestroyOptions{Shred: true, DestroyKEK: true}
-		_, err := m.Destroy(t.Context(), keyOf(t, record), o)
+		_, err = m.Destroy(t.Context(), keyOf(t, record), o)
 		require.ErrorIs(t, err, keys.ErrDenied)
 		opens(t, s, record)
-		own.refuse = nil
+		own.refuse, own.hang = nil, true
+		_, err = m.Destroy(t.Context(), keyOf(t, record), o) // though the caller would wait for ever
+		require.ErrorIs(t, err, keys.ErrUnavailable)
+		own.hang = false
 		receipt, err := m.Destroy(t.Context(), keyOf(t, record), o)
 		require.NoError(t, err)
 		require.Equal(t, keys.KEKGone, receipt.Promise)
 	})
 }
 
-func (k *mortal) Destroy(context.Context) error {
+func (k *mortal) Destroy(ctx context.Context) error {
 	switch {
+	case k.hang:
+		<-ctx.Done()
+		return ctx.Err()
 	case k.refuse != nil:
 		return k.refuse
 	case k.gone:

@@ -41,9 +41,10 @@
 // or [Options.RenewAge]. All of these end by the monotonic or the wall clock,
 // whichever comes first. They are watched by one goroutine a few times per
 // period, not by every call: a process that was stopped and continues, or a
-// machine that was suspended, may seal for up to a twentieth of the lease before
-// it notices. A repository closes that gap with the fence row that its store
-// checks in each transaction; an embedder without one has the lease alone.
+// machine that was suspended, may seal and open for up to a twentieth of the
+// shortest of these clocks before it notices. For sealing a repository closes that
+// gap with the fence row that its store checks in each transaction; an embedder
+// without one has the lease alone. For opening nothing does.
 //
 // # States
 //

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
@@ -69,7 +70,9 @@ func refusal(err error) bool {
 	return errors.Is(err, ErrDenied) || errors.Is(err, ErrDisabled) || errors.Is(err, ErrNotFound)
 }
 
-// unreachable reports whether nothing was learnt of a key, good or bad.
+// unreachable reports whether nothing was learnt of a key, good or bad. A call that ran
+// into [Options.Timeout] was not answered either; callers' own deadlines do not end it.
 func unreachable(err error) bool {
-	return (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrThrottled)) && !refusal(err)
+	return (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrThrottled) || errors.Is(err, context.DeadlineExceeded)) &&
+		!refusal(err)
 }

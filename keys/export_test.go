@@ -201,3 +201,10 @@ func ActiveUntold(s *Scope, gate <-chan struct{}) {
 		return v, err
 	}))
 }
+
+// ReplaceOwn has an inline ring make its next data key, and not yet seal under it.
+func ReplaceOwn(ctx context.Context, m *Manager, p Purpose) error {
+	r := m.ringFor(p)
+	_, err := r.inlineKey(ctx, r.moment())
+	return err
+}

@@ -54,35 +54,46 @@ func (g *guard) failure(k KEK, call string, err error) error {
 
 // ours orders what a data key is wrapped by: the KEKs this process has, those that
 // were away of late last.
-func (r *ring) ours(g *guard, wrapped []Wrapping) (all []KEK, bytes [][]byte) {
-	for _, away := range []bool{false, true} {
-		for _, list := range [][]KEK{g.keks, g.old} {
-			for _, k := range list {
-				for _, w := range wrapped {
-					if w.KEK == k.ID() && r.m.health.away(w.KEK) == away {
-						all, bytes = append(all, k), append(bytes, w.Bytes)
-					}
+func (r *ring) ours(g *guard, wrapped []Wrapping) []wrappedBy {
+	var there, away []wrappedBy
+	for _, list := range [][]KEK{g.keks, g.old} {
+		for _, k := range list {
+			for _, w := range wrapped {
+				if w.KEK != k.ID() {
+					continue
+				}
+				// Asked once for each: another call may note that one is back.
+				if r.m.health.away(w.KEK) {
+					away = append(away, wrappedBy{k, w.Bytes})
+				} else {
+					there = append(there, wrappedBy{k, w.Bytes})
 				}
 			}
 		}
 	}
-	return all, bytes
+	return append(there, away...)
+}
+
+// wrappedBy is a wrapping and the KEK that opens it.
+type wrappedBy struct {
+	kek   KEK
+	bytes []byte
 }
 
 // open appends a data key that any of its KEKs unwraps. The time left is shared
 // out, so that one that never answers leaves some for the next.
 func (r *ring) open(ctx context.Context, g *guard, dst []byte, wrapped []Wrapping, b Binding) ([]byte, error) {
-	keks, bytes := r.ours(g, wrapped)
-	if len(keks) == 0 { // no call: none of this process's KEKs wrapped the key
+	ours := r.ours(g, wrapped)
+	if len(ours) == 0 { // no call: none of this process's KEKs wrapped the key
 		return nil, fmt.Errorf("wrapped by another KEK: %w", ErrNotFound)
 	}
 	var errs []error
-	for i, k := range keks {
-		out, err := r.unwrapBy(ctx, k, len(keks)-i, dst, bytes[i], b)
+	for i, w := range ours {
+		out, err := r.unwrapBy(ctx, w.kek, len(ours)-i, dst, w.bytes, b)
 		if err == nil {
 			return out, nil
 		}
-		errs = append(errs, g.failure(k, "unwrap", err))
+		errs = append(errs, g.failure(w.kek, "unwrap", err))
 		if ctx.Err() != nil {
 			break
 		}

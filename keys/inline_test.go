@@ -220,3 +220,24 @@ func TestInlineRefusals(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, w.calls())
 }
+
+// With room for two keys, another's record may come while the second of one's own is
+// not sealed under yet.
+func TestRoomForTwoKeys(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := inlineWorld()
+		other := foreign(t, w, 1)[0]
+		m := w.manager(t, &keys.Options{CacheKeys: 2, CacheLife: 24 * time.Hour, RenewAge: 24 * time.Hour, RotateAge: time.Hour})
+		s := pan(t, m)
+		first := seal(t, s)
+		sleep(t, "61m")
+		require.NoError(t, keys.ReplaceOwn(t.Context(), m, keys.PAN))
+		opens(t, s, other)
+		second := seal(t, s)
+		require.NotEqual(t, keyOf(t, first), keyOf(t, second))
+		for _, record := range [][]byte{first, second, other} {
+			opens(t, s, record)
+		}
+		require.Equal(t, 2, keys.HeldKeys(m, keys.PAN))
+	})
+}

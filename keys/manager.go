@@ -164,3 +164,14 @@ func (m *Manager) shared(ctx context.Context, call func(context.Context) (any, e
 		return nil, err
 	}
 }
+
+// inTime gives one step of a longer work the time of one call.
+func (m *Manager) inTime(ctx context.Context, step func(context.Context) error) error {
+	own, cancel := context.WithTimeout(ctx, m.o.Timeout)
+	defer cancel()
+	err := step(own)
+	if err != nil && own.Err() != nil && ctx.Err() == nil && !errors.Is(err, ErrUnavailable) {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}

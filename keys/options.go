@@ -31,7 +31,9 @@ type Options struct {
 	// Grace is how long past CacheLife a data key may serve while store or KMS
 	// cannot be reached ([ErrUnavailable], [ErrThrottled]). Any other answer ends
 	// it, and no key of purpose [CVC] has one. It lengthens the time in which a
-	// disabled or destroyed key may open. Default none, at most 24 hours.
+	// disabled or destroyed key may open. Without RefreshAfter the first use of a key
+	// past its life waits until it is known that they are away, for Timeout where
+	// nothing answers. Default none, at most 24 hours.
 	Grace time.Duration
 	// RotateAge is how old an active data key may grow before whoever seals next
 	// makes another, which the rings [Index], [Analytics], [FPE] and [Audit] are

@@ -44,11 +44,14 @@ type Receipt struct {
 	Key       KeyID
 	Ring      RingID
 	Destroyed time.Time // when the store was told to erase the wrapped forms; whole seconds, UTC
-	LastUse   time.Time // until when a process that had the key in memory may have used it
-	Promise   Promise
-	KEKs      []string // the KEKs whose destruction was asked for, by ID
-	Shredded  bool     // Shred was set
-	Records   uint64   // that needed the key by the census, if one was taken
+	// LastUse is until when a process that had the key in memory may have used it, but
+	// for one that was stopped, or whose machine was suspended, across it: it notices a
+	// twentieth of its shortest clock after it goes on.
+	LastUse  time.Time
+	Promise  Promise
+	KEKs     []string // the KEKs whose destruction was asked for, by ID
+	Shredded bool     // Shred was set
+	Records  uint64   // that needed the key by the census, if one was taken
 }
 
 const receiptVersion = 1

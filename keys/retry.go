@@ -22,7 +22,7 @@ const (
 func (m *Manager) ask(ctx context.Context, call func(context.Context) error) error {
 	for n := 0; ; n++ {
 		err := call(ctx)
-		if err == nil || n+1 >= m.o.Tries || !retryable(err) {
+		if err == nil || n+1 >= m.o.Tries || !retryable(err) || ctx.Err() != nil {
 			return err
 		}
 		wait := time.Duration(below(uint64(min(retryWait<<n, retryCap))))
@@ -39,9 +39,10 @@ func (m *Manager) ask(ctx context.Context, call func(context.Context) error) err
 	}
 }
 
+// retryable goes by the kind alone: under ErrUnavailable may lie a deadline of the
+// vendor's client, such as the one for connecting, which is not the caller's.
 func retryable(err error) bool {
-	return (errors.Is(err, ErrThrottled) || errors.Is(err, ErrUnavailable)) &&
-		!errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	return errors.Is(err, ErrThrottled) || errors.Is(err, ErrUnavailable)
 }
 
 // below draws a number less than n. Its bias is far below what a wait is worth.

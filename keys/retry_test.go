@@ -102,8 +102,7 @@ func TestTriesOfEachKind(t *testing.T) {
 		{vendor, 1},
 		{context.Canceled, 1},
 		{context.DeadlineExceeded, 1},
-		{&keys.CallError{Call: "kms:Any", Kind: context.DeadlineExceeded, Err: keys.ErrUnavailable}, 1},
-		{errors.Join(keys.ErrThrottled, context.Canceled), 1},
+		{&keys.CallError{Call: "kms:Any", Kind: keys.ErrUnavailable, Err: context.DeadlineExceeded}, 4}, // the client's own
 	} {
 		t.Run(c.err.Error(), func(t *testing.T) {
 			eachCall(t, keys.Options{}, func(t *testing.T, w *world, _ *keys.Manager, call func() error) {

@@ -179,7 +179,7 @@ func (w *rewrapping) wrappings(ctx context.Context, rec Record) ([]Wrapping, err
 	r, b := w.ring, w.ring.binding(rec.ID, rec.Created)
 	var room [DataKeySize]byte
 	var raw []byte
-	err := w.limited(ctx, func(ctx context.Context) (err error) {
+	err := w.ring.m.inTime(ctx, func(ctx context.Context) (err error) {
 		raw, err = r.open(ctx, w.guard, room[:0], rec.Wrapped, b)
 		return err
 	})
@@ -238,7 +238,7 @@ func (w *rewrapping) renewed(ctx context.Context, k KEK, old, raw []byte, b Bind
 			return err
 		}
 	}
-	err = w.limited(ctx, func(ctx context.Context) error { return w.ring.kms(ctx, 1, k, op, b.KeyID, call) })
+	err = w.ring.m.inTime(ctx, func(ctx context.Context) error { return w.ring.kms(ctx, 1, k, op, b.KeyID, call) })
 	if err == nil && len(fresh) == 0 {
 		err = ErrCorrupt
 	}
@@ -249,7 +249,7 @@ func (w *rewrapping) renewed(ctx context.Context, k KEK, old, raw []byte, b Bind
 func (w *rewrapping) opens(ctx context.Context, k KEK, wrapped, raw []byte, b Binding) error {
 	var room [DataKeySize]byte
 	defer clear(room[:])
-	return w.limited(ctx, func(ctx context.Context) error {
+	return w.ring.m.inTime(ctx, func(ctx context.Context) error {
 		out, err := w.ring.unwrapBy(ctx, k, 1, room[:0], wrapped, b)
 		defer clear(out)
 		if err == nil && subtle.ConstantTimeCompare(out, raw) != 1 {
@@ -257,15 +257,4 @@ func (w *rewrapping) opens(ctx context.Context, k KEK, wrapped, raw []byte, b Bi
 		}
 		return err
 	})
-}
-
-// limited gives one step the time of one call: there is no limit to a ring.
-func (w *rewrapping) limited(ctx context.Context, step func(context.Context) error) error {
-	own, cancel := context.WithTimeout(ctx, w.ring.m.o.Timeout)
-	defer cancel()
-	err := step(own)
-	if err != nil && own.Err() != nil && ctx.Err() == nil && !errors.Is(err, ErrUnavailable) {
-		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return err
 }
