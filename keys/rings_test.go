@@ -2,6 +2,7 @@ package keys_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"runtime"
 	"sync"
@@ -97,9 +98,11 @@ func (blank) CompareAndSwap(context.Context, keys.RingID, uint64, []keys.Record)
 	return nil
 }
 
-// A million scopes touched once each leave no more behind than the bound allows.
+var scopesOnce = flag.Int("scopes", million/10, "how many scopes are touched once each; the long form has 1,000,000")
+
+// Many scopes touched once each leave no more behind than the bound allows.
 func TestManyScopesOnce(t *testing.T) {
-	n := million / 10
+	n := *scopesOnce
 	if testing.Short() {
 		n = 20_000
 	}
