@@ -94,6 +94,24 @@ func LeaveCounts(m *Manager, p Purpose, n int64) {
 	m.ringFor(p).epoch.Load().reserved.Store(envelope.Limit - n)
 }
 
+// NearLimit has the ring's present salt end after left more records, and says how many
+// that makes in all at most. It is false where nobody seals, or the salt is near its end.
+func NearLimit(m *Manager, p Purpose, left int64) (salt envelope.Salt, most int64, ok bool) {
+	r := m.ringFor(p)
+	if r == nil {
+		return salt, 0, false
+	}
+	e := r.epoch.Load()
+	if e == nil {
+		return salt, 0, false
+	}
+	before := e.reserved.Load()
+	if before > envelope.Limit/2 || !e.reserved.CompareAndSwap(before, envelope.Limit-left) {
+		return salt, 0, false
+	}
+	return e.salt, before + left, true
+}
+
 // UsedUp returns the news that the ring's present salt is used up.
 func UsedUp(m *Manager, p Purpose) func() {
 	r := m.ringFor(p)
