@@ -41,11 +41,14 @@ type Keyring struct {
 	store              KeyStore
 }
 
-// New returns the keyring of a scope: text of at most 255 bytes of UTF-8, bound
+// New returns the keyring of a scope: text of 1 to 255 bytes of UTF-8, bound
 // byte for byte. It makes no call.
 func New(m *keys.Manager, scope string, s KeyStore) (*Keyring, error) {
 	if s == nil {
 		return nil, &ArgumentError{Field: "store", Reason: "must not be nil"}
+	}
+	if scope == "" { // which keys.Manager serves, and no store of capture keys does
+		return nil, &ArgumentError{Field: "scope", Reason: "must be 1 to 255 bytes of UTF-8"}
 	}
 	sealer, err := m.Scope(keys.Capture, scope)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,8 +22,14 @@ func TestNewRefuses(t *testing.T) {
 	m := w.manager("test")
 	_, err := capture.New(m, "scope", nil)
 	require.Equal(t, &capture.ArgumentError{Field: "store", Reason: "must not be nil"}, err)
-	_, err = capture.New(m, "\xff", &w.keys)
-	require.IsType(t, &keys.OptionError{}, err)
+	_, err = capture.New(m, "", &w.keys)
+	require.Equal(t, &capture.ArgumentError{Field: "scope", Reason: "must be 1 to 255 bytes of UTF-8"}, err)
+	for _, scope := range []string{"\xff", strings.Repeat("s", 256)} {
+		_, err = capture.New(m, scope, &w.keys)
+		var o *keys.OptionError
+		require.ErrorAs(t, err, &o)
+		require.Equal(t, "scope", o.Field)
+	}
 	r := w.keyring("test", "scope")
 	for _, c := range []struct {
 		alias string
