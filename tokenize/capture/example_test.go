@@ -91,16 +91,19 @@ func ExampleKeyring_Published() {
 		fmt.Println(err)
 		return
 	}
-	for range 2 {
-		if _, err := ring.Generate(ctx, "web", capture.JWEECDH, 90*24*time.Hour); err != nil {
-			fmt.Println(err)
-			return
-		}
+	old, err := ring.Generate(ctx, "web", capture.JWEECDH, 90*24*time.Hour)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := ring.Generate(ctx, "web", capture.JWEECDH, 90*24*time.Hour); err != nil {
+		fmt.Println(err)
+		return
 	}
 	live, err := ring.Published(ctx, "web")
 	fmt.Println(len(live), err)
 
-	id, err := cryptocapture.ParseKeyID(live[1].KeyID)
+	id, err := cryptocapture.ParseKeyID(old.KeyID)
 	if err != nil {
 		fmt.Println(err)
 		return

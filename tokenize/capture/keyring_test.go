@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,30 @@ func TestKeysOfOneAlias(t *testing.T) {
 		require.Len(t, listed, 4)
 		require.Equal(t, "app", listed[0].Alias)
 		require.Equal(t, []capture.Published{all[2], all[1], all[0]}, listed[1:])
+	})
+}
+
+// Keys of one second are in one order, whatever order the store lists them in.
+func TestKeysOfOneSecond(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		r := w.keyring("test", "scope")
+		want := make([]string, 7) // key IDs
+		for i := range want {
+			want[i] = generate(t, r, "web", capture.HPKEP256).KeyID
+		}
+		slices.Sort(want)
+		for _, list := range []func() ([]capture.Published, error){
+			func() ([]capture.Published, error) { return r.Published(t.Context(), "web") },
+			func() ([]capture.Published, error) { return r.All(t.Context()) },
+		} {
+			live, err := list()
+			require.NoError(t, err)
+			got := make([]string, len(live))
+			for i := range live {
+				got[i] = live[i].KeyID
+			}
+			require.Equal(t, want, got)
+		}
 	})
 }
 

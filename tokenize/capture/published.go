@@ -30,8 +30,9 @@ type Published struct {
 }
 
 // Published returns the keys of an alias that open messages, newest first: a
-// client takes the first. There may be none. Keys that do not unseal are left out and
-// named by a [DamagedError], beside which the others are returned.
+// client takes the first. Keys made in one second are in no order of age, but in
+// the same order everywhere. There may be none. Keys that do not unseal are left out
+// and named by a [DamagedError], beside which the others are returned.
 func (r *Keyring) Published(ctx context.Context, alias string) ([]Published, error) {
 	if !validAlias(alias) {
 		return nil, nil
@@ -40,8 +41,8 @@ func (r *Keyring) Published(ctx context.Context, alias string) ([]Published, err
 	return r.published(ctx, alias, func(k *Key) bool { return now.Before(k.Retires) })
 }
 
-// All returns the keys of all aliases, retired ones included, by alias and newest
-// first, for those who look after them, and the same error. Clients get
+// All returns the keys of all aliases, retired ones included, by alias and then as
+// Published does, for those who look after them, and the same error. Clients get
 // [Keyring.Published].
 func (r *Keyring) All(ctx context.Context) ([]Published, error) {
 	return r.published(ctx, "", func(*Key) bool { return true })
@@ -75,7 +76,8 @@ func (r *Keyring) published(ctx context.Context, alias string, wanted func(*Key)
 		all = append(all, p)
 	}
 	slices.SortFunc(all, func(a, b Published) int {
-		return cmp.Or(cmp.Compare(a.Alias, b.Alias), b.Created.Compare(a.Created), b.Retires.Compare(a.Retires))
+		return cmp.Or(cmp.Compare(a.Alias, b.Alias), b.Created.Compare(a.Created), b.Retires.Compare(a.Retires),
+			cmp.Compare(a.KeyID, b.KeyID)) // which stores list in any order
 	})
 	return all, lost.orNil()
 }
