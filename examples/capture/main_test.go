@@ -91,6 +91,7 @@ func TestServer(t *testing.T) {
 	text := seal(t, s, "web", `{"captureTime":"`+at(0)+`"}`)
 	require.NoError(t, s.keys.Close())
 	require.Equal(t, http.StatusServiceUnavailable, post(t, s, "web", text).Code)
+	require.Equal(t, http.StatusServiceUnavailable, get(s, "/key/web").Code)
 	_, err = s.ring.Published(t.Context(), "web")
 	require.ErrorIs(t, err, keys.ErrClosed)
 }

@@ -36,7 +36,12 @@ func (s *server) handler() http.Handler {
 
 // key serves the newest public key of an alias.
 func (s *server) key(w http.ResponseWriter, r *http.Request) {
-	live, _ := s.ring.Published(r.Context(), r.PathValue("alias")) // what there is, if others are damaged
+	live, err := s.ring.Published(r.Context(), r.PathValue("alias"))
+	// Beside keys that are damaged there may be others.
+	if _, damaged := errors.AsType[*capture.DamagedError](err); err != nil && !damaged {
+		http.Error(w, "try again later", http.StatusServiceUnavailable)
+		return
+	}
 	if len(live) == 0 {
 		http.Error(w, "no key", http.StatusNotFound)
 		return
