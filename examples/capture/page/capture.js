@@ -76,6 +76,7 @@ async function encryptHPKE(key, plaintext) {
 	const raw = await expand(HPKE, secret, "key", context, 32);
 	const aes = await crypto.subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt"]);
 	const sealed = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-GCM", iv }, aes, plaintext));
+	for (const bytes of [plaintext, dh, shared, secret, raw]) bytes.fill(0);
 	return toText(concat([1], hexBytes(key.kid), [1], enc, sealed)); // version 1, suite 1
 }
 
@@ -90,6 +91,7 @@ async function encryptJWE(key, plaintext) {
 	const sealed = new Uint8Array(
 		await crypto.subtle.encrypt({ name: "AES-GCM", iv, additionalData: utf8(header) }, aes, plaintext),
 	);
+	for (const bytes of [plaintext, raw]) bytes.fill(0);
 	const tag = sealed.length - 16;
 	return [header, toText(wrapped), toText(iv), toText(sealed.slice(0, tag)), toText(sealed.slice(tag))].join(".");
 }

@@ -16,16 +16,26 @@ function card() {
 	return Object.fromEntries(Object.entries(all).filter(([, value]) => value));
 }
 
-document.querySelector("form").addEventListener("submit", async (event) => {
+const form = document.querySelector("form");
+const button = form.querySelector("button");
+form.addEventListener("submit", async (event) => {
 	event.preventDefault();
+	button.disabled = true; // pressed twice it would send the card twice
 	try {
 		const alias = field("alias").value;
-		const key = await (await fetch("key/" + alias)).json();
-		const message = await encrypt(key, card());
+		const published = await fetch("key/" + alias);
+		if (!published.ok) {
+			throw new Error(await published.text());
+		}
+		const message = await encrypt(await published.json(), card());
 		const answer = await fetch("card/" + alias, { method: "POST", body: message });
 		show(await answer.text());
-		event.target.reset();
+		if (answer.ok) { // else it may be mended and sent again
+			form.reset();
+		}
 	} catch (e) {
 		show("not sent: " + e.message);
+	} finally {
+		button.disabled = false;
 	}
 });
