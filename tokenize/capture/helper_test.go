@@ -2,9 +2,16 @@ package capture_test
 
 import (
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,6 +145,29 @@ func encrypt(t testing.TB, p capture.Published, plaintext string) []byte {
 	text, err := k.Seal(nil, []byte(plaintext), b)
 	require.NoError(t, err)
 	return text
+}
+
+// withHeader is a JWE for an RSA key that is good but for its header: the content key is
+// the right one, and the tag is over that header.
+func withHeader(t testing.TB, p capture.Published, header, plaintext string) []byte {
+	t.Helper()
+	der, err := base64.RawURLEncoding.DecodeString(p.Key)
+	require.NoError(t, err)
+	key, err := x509.ParsePKIXPublicKey(der)
+	require.NoError(t, err)
+	cek := make([]byte, 32)
+	rand.Read(cek)
+	wrapped, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, key.(*rsa.PublicKey), cek, nil)
+	require.NoError(t, err)
+	block, err := aes.NewCipher(cek)
+	require.NoError(t, err)
+	gcm, err := cipher.NewGCMWithRandomNonce(block)
+	require.NoError(t, err)
+	b64 := base64.RawURLEncoding.EncodeToString
+	aad := b64([]byte(header))
+	body := gcm.Seal(nil, nil, []byte(plaintext), []byte(aad)) // IV, ciphertext, tag
+	tag := len(body) - 16
+	return []byte(strings.Join([]string{aad, b64(wrapped), b64(body[:12]), b64(body[12:tag]), b64(body[tag:])}, "."))
 }
 
 // captured is a card that was captured some time ago.

@@ -125,6 +125,11 @@ func TestRefused(t *testing.T) {
 		require.NoError(t, err)
 		_, err = r.Open(t.Context(), "jwe", goodJWE)
 		require.NoError(t, err)
+		rsa := generate(t, r, "rsa", capture.JWERSA)
+		const header = `{"alg":"RSA-OAEP-256","enc":"A256GCM","kid":"`
+		_, err = r.Open(t.Context(), "rsa", withHeader(t, rsa, header+rsa.KeyID+`"}`, card))
+		require.NoError(t, err)
+		with := func(more string) []byte { return withHeader(t, rsa, header+rsa.KeyID+`",`+more+`}`, card) }
 
 		flipped := func(text []byte, at int) []byte {
 			b := bytes.Clone(text)
@@ -145,7 +150,11 @@ func TestRefused(t *testing.T) {
 			"line break":      {"web", append(bytes.Clone(good), '\n')},
 			"padding":         {"web", append(bytes.Clone(good), '=')},
 			"another version": {"web", append([]byte("B"), good[1:]...)},
-			"RSA1_5":          {"jwe", []byte("eyJhbGciOiJSU0ExXzUiLCJlbmMiOiJBMjU2R0NNIn0....")},
+			"RSA1_5":          {"rsa", withHeader(t, rsa, strings.Replace(header, "RSA-OAEP-256", "RSA1_5", 1)+rsa.KeyID+`"}`, card)},
+			"compressed":      {"rsa", with(`"zip":"DEF"`)},
+			"critical":        {"rsa", with(`"crit":["exp"]`)},
+			"a key in it":     {"rsa", with(`"jwk":{"kty":"oct"}`)},
+			"named twice":     {"rsa", with(`"enc":"A256GCM"`)},
 		} {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
