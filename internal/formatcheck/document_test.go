@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cardseal/cardseal/crypto/capture"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize/card"
 )
@@ -23,7 +24,7 @@ func document(t *testing.T) string {
 	return strings.Join(strings.Fields(string(data)), "")
 }
 
-// TestWorkedExample holds the last section of FORMAT.md to the known answers.
+// TestWorkedExample holds section 16 of FORMAT.md to the known answers.
 func TestWorkedExample(t *testing.T) {
 	data, err := os.ReadFile(vectorsFile)
 	require.NoError(t, err)
@@ -44,6 +45,41 @@ func TestWorkedExample(t *testing.T) {
 		want += line[0] + v.Records[0][line[1]].(string)
 	}
 	require.Contains(t, example, want)
+}
+
+// TestCaptureExample does the same for section 17, with a message that another library
+// made.
+func TestCaptureExample(t *testing.T) {
+	var pairs []struct{ Name, Private string }
+	var messages []struct{ Key, Made, Plaintext, Message string }
+	for name, v := range map[string]any{"keys.json": &pairs, "javascript.json": &messages} {
+		data, err := os.ReadFile("../../crypto/capture/testdata/" + name)
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(data, v))
+	}
+	sent := messages[1]
+	require.Equal(t, "hpke-p256 @hpke/core", sent.Key+" "+sent.Made)
+	require.Equal(t, sent.Key, pairs[0].Name)
+	raw, err := hex.DecodeString(pairs[0].Private)
+	require.NoError(t, err)
+	k, err := capture.ParsePrivateKey(raw)
+	require.NoError(t, err)
+	m, err := capture.Parse([]byte(sent.Message))
+	require.NoError(t, err)
+	b := capture.Binding{Environment: "test", Scope: "scope", Alias: "alias"}
+	plain, err := k.Open(m, b)
+	require.NoError(t, err)
+	info, err := k.Public().Info(b)
+	require.NoError(t, err)
+	var key [capture.DigestSize]byte
+	for i := range key {
+		key[i] = byte(i)
+	}
+	digest := m.Digest(&key)
+	_, example, found := strings.Cut(document(t), "##17.Capturekeysandmessages")
+	require.True(t, found)
+	require.Contains(t, example, "capturekey"+pairs[0].Private+"info"+hex.EncodeToString(info)+"message"+sent.Message+
+		"plaintext"+strings.ReplaceAll(string(plain), " ", "")+"digest"+hex.EncodeToString(digest[:]))
 }
 
 // TestBindingExample does the same for section 10.
