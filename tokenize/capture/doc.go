@@ -22,10 +22,11 @@
 // # What is refused
 //
 // An unknown alias or key, a retired key, and whatever is malformed or was
-// tampered with are one error, [ErrOpen], which says nothing further. Only of what
-// opened are [ErrStale], [ErrFuture] and [ErrReplayed] told, which are kinds of
-// it: a page may then ask its user to send again. How long a refusal takes is not
-// hidden; that an alias or a key exists is public.
+// tampered with are one error, [ErrOpen], which says nothing further. [ErrStale],
+// [ErrFuture] and [ErrReplayed], which are kinds of it, are told only of a message that
+// was authenticated under a live key of the alias and whose content was read: a page may
+// then ask its user to send again. How long a refusal takes is not hidden; that an
+// alias or a key exists is public.
 //
 // A failure of the key store, of the KMS or of the context is none of these: the
 // message may be good, and the caller answers that it can be sent again.
@@ -41,6 +42,8 @@
 //
 // Anybody can encrypt to a public key: a card that opens was not proven to come
 // from its holder, and whoever can change the page reads the form.
+// Retired keys are kept: a message that was recorded on its way, with the security code
+// in it, can be read by whoever has key store and KMS.
 //
 // All types are safe for concurrent use. Private keys are not cached: each Open
 // reads the store, so that retiring a key works at once, and unseals with a data

@@ -9,7 +9,8 @@ import (
 	"github.com/cardseal/cardseal/keys"
 )
 
-// ErrOpen is every refusal of a message. The other three are kinds of it.
+// ErrOpen is every refusal of a message. The other three are kinds of it, told only of
+// a message that was authenticated and read.
 var (
 	ErrOpen     = cryptocapture.ErrOpen
 	ErrStale    = fmt.Errorf("%w: it was captured too long ago", ErrOpen)

@@ -70,6 +70,11 @@ func TestFreshness(t *testing.T) {
 		time.Sleep(15*time.Minute + 1)
 		_, err := r.Open(t.Context(), "web", text)
 		require.Equal(t, capture.ErrStale, err)
+		// How old it is, only one that is authentic tells.
+		at := len(text) - 10 // in the tag
+		text[at] = map[bool]byte{true: 'B', false: 'A'}[text[at] == 'A']
+		_, err = r.Open(t.Context(), "web", text)
+		require.Equal(t, capture.ErrOpen, err)
 	})
 }
 
