@@ -22,7 +22,8 @@
 //
 //	"cardseal capture" ‖ version ‖ suite ‖ key ID ‖ environment ‖ scope ‖ alias
 //
-// each behind its length in 16 bits, big-endian.
+// each behind its length in 16 bits, big-endian. FORMAT.md, section 17, has it with
+// an example.
 //
 // # What is refused
 //
