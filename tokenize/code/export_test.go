@@ -39,4 +39,4 @@ const HalfOf = halfOf
 var MaskRing = maskRing(Ring)
 
 // Halves is what is split over two stores, as whoever has both sees it.
-func Halves(first, second keys.Store) keys.Store { return &halves{first, second} }
+func Halves(first, second keys.Store) keys.Store { return &halves{first: first, second: second} }

@@ -20,10 +20,13 @@ import (
 // A mask is in the second store before the first names it, and goes once the first
 // does not name it any more: what a crash leaves is a mask of nothing at worst, which a
 // sweep erases.
-type halves struct{ first, second keys.Store }
+type halves struct {
+	first, second keys.Store
+	life          time.Duration // of a key, from when it is put until nobody needs it
+}
 
-// maskRing is where the masks of a ring are. The second store may keep codes and epochs
-// of its own in the other.
+// maskRing is where the masks of a ring are, those of other first stores among them. The
+// second store may keep codes and epochs of its own in the other.
 func maskRing(r keys.RingID) keys.RingID {
 	r.Purpose = "x-halves"
 	return r
@@ -128,7 +131,7 @@ func (h *halves) CompareAndSwap(ctx context.Context, ring keys.RingID, version u
 	if b.version != version {
 		return keys.ErrConflict
 	}
-	out, masks := b.split(put)
+	out, masks := b.split(put, h.life)
 	if len(masks) > 0 {
 		if err := h.second.CompareAndSwap(ctx, maskRing(ring), b.secondVersion, masks); err != nil {
 			return err
@@ -149,15 +152,16 @@ func (h *halves) CompareAndSwap(ctx context.Context, ring keys.RingID, version u
 // split is what is put into the first store, and the masks it names that the second has
 // not yet. A record whose key stays keeps its mask. Records that are lost are put as
 // destroyed, lest one stay active for ever.
-func (b *both) split(put []keys.Record) (out, masks []keys.Record) {
+func (b *both) split(put []keys.Record, life time.Duration) (out, masks []keys.Record) {
 	for _, r := range put {
 		at := slices.IndexFunc(b.records, func(held keys.Record) bool { return held.ID == r.ID })
 		if at >= 0 && len(r.Wrapped) > 0 && sameWrappings(b.whole(b.records[at]).Wrapped, r.Wrapped) {
 			r.Wrapped = b.records[at].Wrapped
 		} else if len(r.Wrapped) > 0 {
 			mask := keys.Record{
-				Ring: maskRing(r.Ring), Created: r.Created, Changed: time.Now().UTC().Truncate(time.Second),
-				State: keys.Retired, // none in particular: the first store's is what counts
+				Ring: maskRing(r.Ring), Created: r.Created,
+				Changed: time.Now().Add(life).UTC().Truncate(time.Second), // when nobody needs it, for sweeps of other first stores
+				State:   keys.Retired,                                     // none in particular: the first store's is what counts
 			}
 			rand.Read(mask.ID[:])
 			r.Wrapped, mask.Wrapped = split(r.Wrapped, mask.ID)
@@ -171,55 +175,6 @@ func (b *both) split(put []keys.Record) (out, masks []keys.Record) {
 		}
 	}
 	return out, masks
-}
-
-// named are the masks that records of the first store name.
-func named(records []keys.Record) (masks []keys.KeyID) {
-	for _, r := range records {
-		if id := maskOf(&r); id != nil {
-			masks = append(masks, *id)
-		}
-	}
-	return masks
-}
-
-// erase takes those of the masks out of the second store that the first does not name.
-// The first is asked last, so that none is erased that it came to name meanwhile.
-func (h *halves) erase(ctx context.Context, ring keys.RingID, ours func(mask *keys.Record) bool) error {
-	for range maxConflicts {
-		masks, version, err := h.second.List(ctx, maskRing(ring))
-		if err != nil {
-			return err
-		}
-		masks = slices.DeleteFunc(masks, func(m keys.Record) bool { return m.State == keys.Destroyed || !ours(&m) })
-		if len(masks) == 0 {
-			return nil
-		}
-		records, _, err := h.first.List(ctx, ring)
-		if err != nil {
-			return err
-		}
-		still := named(records)
-		masks = slices.DeleteFunc(masks, func(m keys.Record) bool { return slices.Contains(still, m.ID) })
-		if len(masks) == 0 {
-			return nil
-		}
-		for i, m := range masks {
-			masks[i] = destroyed(m)
-		}
-		if err = h.second.CompareAndSwap(ctx, maskRing(ring), version, masks); !errors.Is(err, keys.ErrConflict) {
-			return err
-		}
-	}
-	return keys.ErrConflict
-}
-
-const maxConflicts = 3
-
-// sweep erases the masks that a crash or a failure left: those of an age at which the
-// first store names what it ever will.
-func (h *halves) sweep(ctx context.Context, ring keys.RingID, age time.Duration) error {
-	return h.erase(ctx, ring, func(m *keys.Record) bool { return time.Since(m.Changed) > age })
 }
 
 // maskOf is the ID of the mask that a record of the first store names, or nil.

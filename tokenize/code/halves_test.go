@@ -18,7 +18,7 @@ import (
 // Two stores are one in all that a key store promises.
 func TestHalves(t *testing.T) {
 	keystest.RunStore(t, func(t *testing.T) keys.Store {
-		return &halves{memory.New().Keys(), memory.New().Keys()}
+		return &halves{first: memory.New().Keys(), second: memory.New().Keys()}
 	})
 }
 
@@ -75,8 +75,8 @@ func TestHalvesCutOff(t *testing.T) {
 	for _, answer := range []bool{false, true} {
 		for n := 1; ; n++ {
 			first, second, left := memory.New().Keys(), memory.New().Keys(), n
-			h := &halves{&unsure{first, &left, answer}, &unsure{second, &left, answer}}
-			whole := &halves{first, second}
+			h := &halves{first: &unsure{first, &left, answer}, second: &unsure{second, &left, answer}}
+			whole := &halves{first: first, second: second}
 			is := func(want map[keys.KeyID]keys.Record) bool {
 				list, _, err := whole.List(t.Context(), Ring)
 				require.NoError(t, err)
@@ -114,10 +114,10 @@ func TestHalvesCutOff(t *testing.T) {
 // Two that change a ring at once: one does, and the other's masks go.
 func TestHalvesConflict(t *testing.T) {
 	first, second := memory.New().Keys(), memory.New().Keys()
-	winner := &halves{first, second}
-	loser := &halves{&before{first, func() {
+	winner := &halves{first: first, second: second}
+	loser := &halves{first: &before{first, func() {
 		require.NoError(t, winner.CompareAndSwap(t.Context(), Ring, 0, []keys.Record{wrapped("a")}))
-	}}, second}
+	}}, second: second}
 	require.ErrorIs(t, loser.CompareAndSwap(t.Context(), Ring, 0, []keys.Record{wrapped("b")}), keys.ErrConflict)
 	list, v, err := loser.List(t.Context(), Ring)
 	require.NoError(t, err)
@@ -137,7 +137,7 @@ func TestHalvesConflict(t *testing.T) {
 // A first store that says another was before, though it did what it was asked.
 func TestHalvesConflictWithOneself(t *testing.T) {
 	first, second := memory.New().Keys(), memory.New().Keys()
-	h := &halves{&denying{first}, second}
+	h := &halves{first: &denying{first}, second: second}
 	require.ErrorIs(t, h.CompareAndSwap(t.Context(), Ring, 0, []keys.Record{wrapped("a")}), keys.ErrConflict)
 	got, err := h.Get(t.Context(), wrapped("a").ID)
 	require.NoError(t, err)
@@ -171,7 +171,7 @@ func (b *before) CompareAndSwap(ctx context.Context, ring keys.RingID, v uint64,
 // wrapped anew, gets it all the same.
 func TestHalvesWrappedAnewMeanwhile(t *testing.T) {
 	first, second := memory.New().Keys(), memory.New().Keys()
-	h := &halves{first, second}
+	h := &halves{first: first, second: second}
 	a, anew := wrapped("a"), wrapped("a")
 	anew.Wrapped = []keys.Wrapping{{KEK: "three", Bytes: []byte{1}}}
 	for _, read := range []func(h *halves) (keys.Record, error){
@@ -188,7 +188,7 @@ func TestHalvesWrappedAnewMeanwhile(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, h.CompareAndSwap(t.Context(), Ring, v, []keys.Record{a}))
 		swap := func() { require.NoError(t, h.CompareAndSwap(t.Context(), Ring, v+1, []keys.Record{anew})) }
-		got, err := read(&halves{first, &beforeRead{second, swap}})
+		got, err := read(&halves{first: first, second: &beforeRead{second, swap}})
 		require.NoError(t, err)
 		require.Equal(t, anew, got)
 	}
@@ -220,7 +220,7 @@ func (b *beforeRead) List(ctx context.Context, ring keys.RingID) ([]keys.Record,
 // What either store has lost is destroyed, and the next change says so in the first.
 func TestHalvesLost(t *testing.T) {
 	first, second := memory.New().Keys(), memory.New().Keys()
-	h := &halves{first, second}
+	h := &halves{first: first, second: second}
 	require.NoError(t, h.CompareAndSwap(t.Context(), Ring, 0, []keys.Record{wrapped("a")}))
 	h.second = memory.New().Keys()
 	list, v, err := h.List(t.Context(), Ring)

@@ -61,6 +61,10 @@ type TransientOptions struct {
 	// second destroys the keys of the others, as after a crash. Second may be given where
 	// codes are kept already, whose epoch is not split; taken away, the codes of that epoch
 	// can neither be read nor others put before it ends.
+	//
+	// One store may be the second of several first ones. Where no process sweeps one of
+	// them for longer than [Transient.Forgets] and Skew, the sweeps of the others destroy
+	// its keys, which no code needs any more, without a receipt.
 	Second EphemeralKeys
 	// KEKs guard the data keys beside the KEK given, any one of them.
 	KEKs []keys.KEK
@@ -152,7 +156,7 @@ func OpenTransient(ctx context.Context, s EphemeralStore, kek keys.KEK, o *Trans
 		if err := t.o.Second.CheckEphemeral(ctx); err != nil {
 			return nil, tokenize.AsError(err)
 		}
-		t.halves = &halves{stored, t.o.Second.Keys()}
+		t.halves = &halves{stored, t.o.Second.Keys(), t.Forgets()}
 		stored = t.halves
 	}
 	t.keys, err = keys.Open(ctx, stored, kek, &keys.Options{
