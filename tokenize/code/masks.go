@@ -2,6 +2,7 @@ package code
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"slices"
 	"time"
@@ -56,4 +57,31 @@ const maxConflicts = 3
 // first store names, only their time tells: see [both.split].
 func (h *halves) sweep(ctx context.Context, ring keys.RingID, skew time.Duration) error {
 	return h.erase(ctx, ring, func(m *keys.Record) bool { return time.Since(m.Changed) > skew })
+}
+
+// apart reports whether the second store is another than the first, whatever the two are
+// called: it asks the first for a record of the second, which gets one without a key
+// where it has none.
+func (h *halves) apart(ctx context.Context, ring keys.RingID) (bool, error) {
+	for range maxConflicts {
+		masks, version, err := h.second.List(ctx, maskRing(ring))
+		if err != nil {
+			return false, err
+		}
+		if len(masks) > 0 {
+			_, err := h.first.Get(ctx, masks[0].ID)
+			if errors.Is(err, keys.ErrNotFound) {
+				return true, nil
+			}
+			return false, err
+		}
+		mark := destroyed(keys.Record{Ring: maskRing(ring)})
+		mark.Created = mark.Changed
+		rand.Read(mark.ID[:])
+		err = h.second.CompareAndSwap(ctx, maskRing(ring), version, []keys.Record{mark})
+		if err != nil && !errors.Is(err, keys.ErrConflict) {
+			return false, err
+		}
+	}
+	return false, keys.ErrConflict
 }

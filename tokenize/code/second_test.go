@@ -208,10 +208,26 @@ func TestSecondIsSwept(t *testing.T) {
 
 func TestSecondIsEphemeral(t *testing.T) {
 	w := newWorld(t)
-	_, err := code.OpenTransient(t.Context(), w.eph, w.kek, &code.TransientOptions{Second: w.eph})
-	fails(t, err, tokenize.InvalidRequest, "second", nil)
-	_, err = code.OpenTransient(t.Context(), w.eph, w.kek, &code.TransientOptions{
+	_, err := code.OpenTransient(t.Context(), w.eph, w.kek, &code.TransientOptions{
 		Second: &hooked{EphemeralStore: newCodes(t), check: store.ErrDurable},
 	})
 	fails(t, err, tokenize.RequestRejected, "", store.ErrDurable)
+}
+
+// The first store is no second one, whatever it is called and whoever opens it.
+func TestSecondIsAnother(t *testing.T) {
+	w := newWorld(t)
+	for _, second := range []code.EphemeralKeys{w.eph, w.ephemeral, &hooked{EphemeralStore: w.ephemeral}} {
+		_, err := code.OpenTransient(t.Context(), w.eph, w.kek, &code.TransientOptions{Second: second})
+		fails(t, err, tokenize.InvalidRequest, "second", nil)
+	}
+	require.NoError(t, w.codes(w.repo(), w.transient(nil), nil).Put(t.Context(), me, own, w.save(w.repo(), visa), cvc(t, "123")))
+	second := newCodes(t)
+	for range 3 { // of which one leaves a record
+		w.transient(&code.TransientOptions{Second: second})
+	}
+	records, _, err := second.Keys().List(t.Context(), code.MaskRing)
+	require.NoError(t, err)
+	require.Len(t, records, 1)
+	require.Empty(t, live(t, second, code.MaskRing))
 }

@@ -2,7 +2,6 @@ package code
 
 import (
 	"context"
-	"reflect"
 	"sync"
 	"time"
 
@@ -53,7 +52,8 @@ type TransientOptions struct {
 	Skew time.Duration
 	// Second, if given, is another ephemeral store, on another machine: the wrapped data
 	// keys are split over both (each half is random bytes by itself), so that a copy of
-	// one store, with access to the KMS, opens no code.
+	// one store, with access to the KMS, opens no code. The first under another name is
+	// refused; two stores that are copied together are not noticed.
 	//
 	// While the second is away, codes are put until the SealLease is over, and those read
 	// whose key is in memory. What either loses in a crash is lost, and so is, after a crash of the second,
@@ -150,9 +150,6 @@ func OpenTransient(ctx context.Context, s EphemeralStore, kek keys.KEK, o *Trans
 	}
 	stored := s.Keys()
 	if t.o.Second != nil {
-		if reflect.ValueOf(t.o.Second).Comparable() && t.o.Second == EphemeralKeys(s) {
-			return nil, invalid("second", tokenize.Invalid, "must be another store")
-		}
 		if err := t.o.Second.CheckEphemeral(ctx); err != nil {
 			return nil, tokenize.AsError(err)
 		}
@@ -167,13 +164,31 @@ func OpenTransient(ctx context.Context, s EphemeralStore, kek keys.KEK, o *Trans
 	if err != nil {
 		return nil, tokenize.AsError(err)
 	}
-	if _, err := t.Sweep(ctx); err != nil {
+	if err = t.checkSecond(ctx); err == nil {
+		_, err = t.Sweep(ctx)
+	}
+	if err != nil {
 		t.keys.Close()
 		return nil, err
 	}
 	ctx, t.stop = context.WithCancel(context.WithoutCancel(ctx))
 	t.done.Go(func() { t.sweepOn(ctx) })
 	return t, nil
+}
+
+// checkSecond demands that the second store, if there is one, is another than the first.
+func (t *Transient) checkSecond(ctx context.Context) error {
+	if t.halves == nil {
+		return nil
+	}
+	apart, err := t.halves.apart(ctx, t.ring())
+	if err != nil {
+		return tokenize.AsError(err)
+	}
+	if !apart {
+		return invalid("second", tokenize.Invalid, "must be another store")
+	}
+	return nil
 }
 
 // Close stops sweeping, waits for the sweep under way, and wipes the data keys in
