@@ -23,6 +23,13 @@ func TestCodesSecond(t *testing.T) {
 	w.ok("store", "migrate", "--codes", first)
 	require.Equal(t, ExitFailed, w.run("init", "--codes", first, "--codes-second", second).code, "no tables")
 	w.ok("store", "migrate", "--codes", second)
+	// The first under another name, which only the server knows it by.
+	alias := strings.Replace(first, "127.0.0.1", "localhost", 1)
+	require.NotEqual(t, first, alias)
+	w.fails(ExitUsage, "names another database", "init", "--codes", first, "--codes-second", alias)
+	w.ok("store", "migrate", "--codes", alias+"&schema=other")
+	w.fails(ExitUsage, "names another database", "init", "--codes", first, "--codes-second", alias+"&schema=other")
+	require.False(t, exists(w.vaultDir()))
 	w.ok("init", "--codes", first, "--codes-second", second)
 	require.Equal(t, 2, strings.Count(w.ok("store", "status").out, "(security codes)"))
 	w.ok("repo", "create", "SHOP")
@@ -30,7 +37,7 @@ func TestCodesSecond(t *testing.T) {
 	require.Equal(t, ExitDone, w.cvc(secretCode, "put", token, "--repository", "SHOP").code)
 	require.Equal(t, "the security code is right\n", w.cvc(secretCode, "verify", token, "--repository", "SHOP").out)
 	require.Equal(t, []string{"half of"}, answers(t, one, "SELECT DISTINCT left(unnest(keks), 7) FROM cardseal.data_keys"))
-	require.Equal(t, []string{"retired"}, answers(t, other, "SELECT CASE state WHEN 2 THEN 'retired' ELSE state::text END FROM cardseal.data_keys"))
+	require.Equal(t, []string{"retired"}, answers(t, other, "SELECT CASE state WHEN 2 THEN 'retired' ELSE state::text END FROM cardseal.data_keys WHERE wrappings <> '{}'"))
 
 	doctor := w.run("doctor")
 	require.Equal(t, 2, strings.Count(doctor.out, "UNLOGGED tables at postgres://"))
@@ -47,6 +54,13 @@ func TestCodesSecond(t *testing.T) {
 	path := w.vaultDir() + "/settings.json"
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), `"codesSecond": "`+second, `"codesSecond": "`+alias, 1)), 0o600))
+	w.fails(ExitFailed, "is the first", "cvc", "erasures")
+	doctor = w.run("doctor")
+	require.Contains(t, doctor.out, "fail  codes")
+	require.Contains(t, doctor.out, "are one database")
+	require.NotContains(t, doctor.out, "copies of both databases")
+
 	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), `"codes":`, `"store":`, 1)), 0o600))
 	r := w.run("cvc", "erasures")
 	require.Equal(t, ExitFailed, r.code)

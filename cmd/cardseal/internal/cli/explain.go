@@ -51,6 +51,7 @@ var known = []struct {
 	{tokenize.ErrTokenDeleted, "the token was deleted; it does not come back"},
 	{tokenize.ErrConflict, "the token has another version, or was changed meanwhile; see cardseal token get"},
 	{tokenize.ErrNoCodeStore, "the vault's store keeps no security codes"},
+	{vaultdir.ErrSecond, "the second database for security codes is the first: name another one in the settings, or none"},
 	{code.ErrBlocked, "the security code is blocked and was not used; see cardseal cvc status and cardseal cvc unblock"},
 	{code.ErrSpent, "the security code has had all its attempts, and nothing was compared: another one ends that"},
 	{tokenize.ErrAudit, "the audit log could not be written"},

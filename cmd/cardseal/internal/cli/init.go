@@ -57,15 +57,15 @@ for development only: PCI DSS 3.6.1.2 asks for a key that a KMS or HSM guards.`,
 			if c.Flags().Changed("codes-ttl") && (o.Codes == "" || !vaultdir.IsCodesTTL(o.CodesTTL)) {
 				return usagef("--codes-ttl goes with --codes, and is a time from 1s to 24h")
 			}
-			if _, err := vaultdir.ParseCodes(o.Codes, o.CodesSecond); errors.Is(err, vaultdir.ErrSecond) {
-				return usagef("--codes-second goes with --codes, and names another database")
-			}
 			dir, _, err := a.locate()
 			if err != nil {
 				return err
 			}
 			o.Passphrase, o.OpenKEK = a.passphrase(c.Context(), true), a.openKEK
 			made, err := vaultdir.Make(c.Context(), dir, &o)
+			if errors.Is(err, vaultdir.ErrSecond) {
+				return usagef("--codes-second goes with --codes, and names another database")
+			}
 			if err != nil {
 				return inFolder(dir, err)
 			}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/cardseal/cardseal/backends/store/postgres"
@@ -55,6 +56,37 @@ func parseCodes(uri string) (Place, error) {
 		return Place{}, &UnsupportedError{"database for security codes", shownScheme(u.Scheme)}
 	}
 	return parseDatabase(u)
+}
+
+// Apart asks databases for security codes whether they are one under two names, or two
+// schemas of one: then the error is [ErrSecond].
+func Apart(ctx context.Context, places []Place) error {
+	if len(places) < 2 {
+		return nil
+	}
+	known := map[string]bool{}
+	for _, p := range places {
+		id, err := p.database(ctx)
+		if err != nil {
+			return err
+		}
+		if known[id] {
+			return ErrSecond
+		}
+		known[id] = true
+	}
+	return nil
+}
+
+// database is what no two databases have in common while their servers run.
+func (p Place) database(ctx context.Context) (id string, err error) {
+	conn, err := pgx.ConnectConfig(ctx, p.Pool.ConnConfig.Copy())
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	err = conn.QueryRow(ctx, "SELECT concat(extract(epoch FROM pg_postmaster_start_time()), ' ', oid) FROM pg_database WHERE datname = current_database()").Scan(&id)
+	return id, err
 }
 
 // IsCodesTTL reports whether a code may be kept so long (code.TransientOptions).
@@ -111,6 +143,9 @@ func (v *Vault) Transient(ctx context.Context) (*code.Transient, error) {
 	}
 	var err error
 	v.transient, err = code.OpenTransient(ctx, v.ephemeral[0], v.kek, o)
+	if e, ok := errors.AsType[*tokenize.Error](err); ok && e.Field == "second" {
+		err = ErrSecond
+	}
 	return v.transient, err
 }
 

@@ -153,7 +153,7 @@ func tryCodes(ctx context.Context, o *MakeOptions) error {
 			return err
 		}
 	}
-	return nil
+	return Apart(ctx, places)
 }
 
 const passphraseScheme = "passphrase:"
