@@ -27,6 +27,7 @@ type epoch struct {
 	Destroyed *time.Time `json:"destroyed,omitempty"`
 	LastUse   *time.Time `json:"lastUse,omitempty"`
 	Lost      *uint64    `json:"codesLost,omitempty"`
+	Back      bool       `json:"back,omitempty"` // with an old copy of the database, after that receipt
 }
 
 func (a *app) cvcErasures() *cobra.Command {
@@ -42,8 +43,12 @@ as soon as nothing needs them. Where no service runs, run it once a minute.
 Then it lists those keys, oldest first: their state, how many codes need them, and of
 destroyed ones when they were destroyed and when the last process can have used them.
 That is told by receipts, which count only in an audit log that verifies. The exit
-status is 1 where a key is there though the log has its receipt: the database was put
-back from an old copy.`,
+status is 1 where a key is there, or was destroyed once more, though the log has its
+receipt: the database was put back from an old copy. It stays so as long as the log
+tells it.
+
+The keys' records are never deleted, so the list grows by one for every 15 minutes in
+which codes were put, and each run reads all of it and the log.`,
 		Example: `  cardseal cvc erasures
   cardseal cvc erasures --json --anchor "$(tail -n 1 /mnt/elsewhere/anchors)"`,
 		Args: noArguments,
@@ -81,7 +86,7 @@ func (a *app) erasures(ctx context.Context, v *vaultdir.Vault, anchor *audit.Anc
 	back := 0
 	for i := range epochs {
 		e := &epochs[i]
-		if e.Receipt != nil && e.State != keys.Destroyed {
+		if e.Back {
 			back++
 		}
 		if err := a.showEpoch(e, asJSON); err != nil {
@@ -89,7 +94,7 @@ func (a *app) erasures(ctx context.Context, v *vaultdir.Vault, anchor *audit.Anc
 		}
 	}
 	if back > 0 {
-		return &failure{fmt.Sprintf("%d data keys are there though the audit log has their receipts: the database was put back from an old copy, "+
+		return &failure{fmt.Sprintf("%d data keys were there after the audit log had their receipts: the database was put back from an old copy, "+
 			"and whoever has that copy may have codes", back)}
 	}
 	return nil
@@ -127,7 +132,7 @@ func (a *app) codeReceipts(ctx context.Context, v *vaultdir.Vault, anchor *audit
 }
 
 func (a *app) showEpoch(e *code.Epoch, asJSON bool) error {
-	s := epoch{Key: e.Key.String(), State: e.State.String(), Created: given(e.Created), Changed: given(e.Changed), Codes: e.Codes}
+	s := epoch{Key: e.Key.String(), State: e.State.String(), Created: given(e.Created), Changed: given(e.Changed), Codes: e.Codes, Back: e.Back}
 	if r := e.Receipt; r != nil {
 		s.Destroyed, s.LastUse, s.Lost = &r.Destroyed, &r.LastUse, &r.Records
 	}
@@ -143,6 +148,9 @@ func (a *app) showEpoch(e *code.Epoch, asJSON bool) error {
 		text += fmt.Sprintf(", destroyed %s with %d codes, last use %s", stamp(s.Destroyed), *s.Lost, stamp(s.LastUse))
 	case e.State == keys.Destroyed:
 		text += ", without a receipt"
+	}
+	if e.Back {
+		text += ", and back from an old copy"
 	}
 	_, err := fmt.Fprintln(a.stdout, text)
 	return err

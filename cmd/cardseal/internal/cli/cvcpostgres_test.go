@@ -126,9 +126,21 @@ func TestCVCErasures(t *testing.T) {
 	require.Equal(t, ExitFailed, w.cvc("", "status", token, "--repository", "SHOP").code)
 
 	pgtest.Exec(t, admin, "UPDATE cardseal.data_keys d SET state = s.state, keks = s.keks, wrappings = s.wrappings, created = s.created FROM saved s WHERE s.id = d.id")
-	r := w.run("cvc", "erasures")
-	require.Equal(t, ExitFailed, r.code)
-	require.Contains(t, r.err, "put back from an old copy")
+	back := func(state string) {
+		t.Helper()
+		r := w.run("cvc", "erasures")
+		require.Equal(t, ExitFailed, r.code)
+		require.Contains(t, r.out, state)
+		require.Contains(t, r.out, ", and back from an old copy\n")
+		require.Contains(t, r.err, "put back from an old copy")
+		require.Contains(t, w.run("cvc", "erasures", "--json").out, `"back":true`)
+	}
+	back("active")
+	// Destroyed again by the command itself, some time after the first.
+	pgtest.Exec(t, admin, "UPDATE cardseal.data_keys SET state = 2, created = created - 7200, changed = changed - 7200")
+	w.run("cvc", "erasures")
+	pgtest.Exec(t, admin, "UPDATE cardseal.data_keys SET changed = changed + 60")
+	back("destroyed")
 
 	// A log that does not verify proves nothing.
 	log := w.vaultDir() + "/audit.log"
