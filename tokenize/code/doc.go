@@ -28,12 +28,13 @@
 // After a code's expiry (its TTL, and then what is left of its epoch, a sweep and the
 // cache life of a data key: [Transient.Forgets] is the sum) no copy of any durable
 // store, of a backup, of a write-ahead log or of a replica can bring the code back,
-// because none ever held it or its key. A copy of the ephemeral store or of memory
-// that was taken while the epoch lived (a snapshot of the volume or the virtual
-// machine, a dump of the ephemeral database, swap, a core file) can, together with
-// access to the KMS; with [TransientOptions].Second it takes copies of both stores, or
-// of memory. After [Codes.Authorized] this API cannot. A crash or a failover
-// of the ephemeral store loses the codes that are pending. Nothing more is promised.
+// because none ever held it, nor its key but for one moment of a base backup, which
+// postgres.Ephemeral names. A copy of the ephemeral store or of memory that was taken
+// while the epoch lived (a snapshot of the volume or the virtual machine, a dump of the
+// ephemeral database, swap, a core file) can, together with access to the KMS; with
+// [TransientOptions].Second it takes copies of both stores, or of memory. After
+// [Codes.Authorized] this API cannot. A crash or a failover of the ephemeral store loses
+// the codes that are pending. Nothing more is promised.
 //
 // The bound holds while a process sweeps: one that has the Transient open does. Of
 // the ephemeral store's kind the store itself is asked ([store.Codes]), which is as

@@ -28,8 +28,10 @@ import (
 // not: once a data key is destroyed the table of keys is in another file, and the one
 // that held it is removed. A file system may go on holding the blocks of a removed file,
 // which a dump of the database or a copy of its files does not read, but an image of
-// the volume does. Copies made while a key lives are copies of codes and of their
-// wrapped keys: make none.
+// the volume does. A base backup of the server leaves UNLOGGED tables out, but in the
+// moment in which that other file is made it may come upon it, and so upon the wrapped
+// keys of epochs that live, without a code. Copies made while a key lives are copies of
+// codes and of their wrapped keys: make none.
 type Ephemeral struct {
 	codes
 	schema string
