@@ -65,11 +65,17 @@ func newCluster(t *testing.T) *cluster {
 	require.NoError(t, err)
 	_, err = migrate.Up(t.Context(), config, "")
 	require.NoError(t, err)
-	config, err = pgx.ParseConfig(c.codes())
-	require.NoError(t, err)
-	_, err = migrate.UpEphemeral(t.Context(), config, "")
-	require.NoError(t, err)
+	c.ephemeral(c.codes())
 	return c
+}
+
+// ephemeral makes the tables for codes in a database.
+func (c *cluster) ephemeral(address string) {
+	c.t.Helper()
+	config, err := pgx.ParseConfig(address)
+	require.NoError(c.t, err)
+	_, err = migrate.UpEphemeral(c.t.Context(), config, "")
+	require.NoError(c.t, err)
 }
 
 // ask asks for one value.

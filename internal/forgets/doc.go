@@ -19,7 +19,8 @@
 // the volume with the server stopped and running, each while an epoch lived. They give
 // the codes to whoever has the KEK, when the original has long forgotten them. A copy of
 // the files made after the end may have sealed codes, which their table keeps until it
-// is written anew, but the wrapped key of no epoch.
+// is written anew, but the wrapped key of no epoch. Where the keys are split over two
+// databases, a dump of the first gives nothing, and dumps of both give the codes.
 //
 // What it does not see: memory, swap and core files; a search finds no bytes that were
 // compressed or encrypted on their way. A code itself is three digits, and cannot be

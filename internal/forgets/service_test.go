@@ -220,10 +220,13 @@ func (r robber) ReadCode(ctx context.Context, id store.CodeID, _ int64) (store.C
 func (r robber) SweepCodes(context.Context, int64, int) (int, error) { return 0, nil }
 
 // rob asks a copy of an ephemeral store for the tokens' codes, as somebody does who
-// waits for nothing to be forgotten.
-func rob(t *testing.T, r *tokenize.Repository, e code.EphemeralStore, kekPath string, tokens []string) []code.Retrieved {
+// waits for nothing to be forgotten; he may have a second store too.
+func rob(t *testing.T, r *tokenize.Repository, e code.EphemeralStore, kekPath string, tokens []string, second ...code.EphemeralKeys) []code.Retrieved {
 	t.Helper()
 	o := code.TransientOptions{TTL: 24 * time.Hour, Epoch: 24 * time.Hour, AllowDevelopmentKEK: true}
+	if len(second) > 0 {
+		o.Second = second[0]
+	}
 	tr, err := code.OpenTransient(t.Context(), robber{e}, kek(t, kekPath), &o)
 	require.NoError(t, err)
 	defer tr.Close()

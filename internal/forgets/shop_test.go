@@ -36,12 +36,16 @@ type shop struct {
 // cards is how many there are, with a code each in every round.
 const cards = 30
 
-func openShop(t *testing.T, d db, e code.EphemeralStore, kekPath string, ttl time.Duration) *shop {
+// openShop makes a shop on stores; keys are split over a second one where it is given.
+func openShop(t *testing.T, d db, e code.EphemeralStore, kekPath string, ttl time.Duration, second ...code.EphemeralKeys) *shop {
 	t.Helper()
 	s := &shop{T: t, witness: &witness{EphemeralStore: e}, vault: openVault(t, d, kekPath), swept: make(chan struct{}, 1)}
 	s.tokens, s.issued = s.vault.save(s.vault.shop, cards), s.vault.save(s.vault.issued, 10)
 	o := short
 	o.TTL = ttl
+	if len(second) > 0 {
+		o.Second = second[0]
+	}
 	o.Swept = func(_ code.Sweep, err error) {
 		if err != nil && !s.away.Load() {
 			s.failed.CompareAndSwap(nil, &err)
