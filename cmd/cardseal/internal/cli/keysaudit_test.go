@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"context"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -107,4 +109,26 @@ func TestKeyChangeWhoseEndIsNotWritten(t *testing.T) {
 	defer v.Close()
 	err := recorded(t.Context(), v, audit.Event{Action: audit.RetireKey}, "what to do", func(*audit.Event) error { return v.Audit.Close() })
 	require.Equal(t, &failure{"what to do"}, err)
+}
+
+// A change that was made is written down as made, also where the key cannot be read
+// again to be shown.
+func TestKeyChangeThatIsNotReadAgain(t *testing.T) {
+	w := newWorld(t)
+	w.token()
+	id := w.key(keys.PAN, "active")
+	ctx, interrupt := context.WithCancel(t.Context())
+	var out, said strings.Builder
+	a := &app{stdin: strings.NewReader(""), stdout: &out, stderr: &said}
+	c := a.keyChange("retire", "", "", audit.RetireKey, func(m *keys.Manager, ctx context.Context, id keys.KeyID) error {
+		defer interrupt()
+		return m.Retire(ctx, id)
+	})
+	c.SilenceUsage, c.SilenceErrors = true, true
+	c.SetArgs([]string{id})
+	require.ErrorIs(t, c.ExecuteContext(ctx), context.Canceled)
+	require.Contains(t, said.String(), "was changed, but could not be read again")
+	events := w.auditEvents()
+	require.Equal(t, "done", events[len(events)-1]["outcome"])
+	require.Equal(t, id, w.key(keys.PAN, "retired"))
 }

@@ -63,18 +63,23 @@ func (a *app) keyChange(name, short, long string, what audit.Action, change func
 			if err != nil {
 				return err
 			}
+			var unread error // no failure of the change, which was made
 			err = recorded(c.Context(), v, keyEvent(what, who, repository, r), lost, func(e *audit.Event) error {
 				was := r.State
 				if err := change(v.Keys, c.Context(), id); err != nil {
 					return keyError(err)
 				}
-				if r, _, err = findKey(c.Context(), v, id); err == nil && r.State == was {
+				if r, _, unread = findKey(c.Context(), v, id); unread == nil && r.State == was {
 					e.Outcome = audit.Unchanged
 				}
-				return err
+				return nil
 			})
 			if err != nil {
 				return err
+			}
+			if unread != nil {
+				a.warn("the data key was changed, but could not be read again; see cardseal keys list")
+				return unread
 			}
 			return closed(v, a.showKey(listed(repository, r, time.Now()), asJSON))
 		}),
