@@ -12,8 +12,11 @@ const DataKeySize = 32
 // exactly 32 bytes under a [Binding] and unwraps them under the same binding
 // only. Implementations are safe for concurrent use and report failures as one of
 // this package's kinds ([ErrDenied], [ErrUnavailable] and so on) with the vendor's
-// error wrapped, best as a [CallError]. They keep to the caller's context: once it
-// ends they return its error at once. They try once; the [Manager] tries again.
+// error wrapped, best as a [CallError]. An error of no kind is an answer of the KMS:
+// [Options].Grace does not apply to it, and it is not tried again. They keep to the
+// caller's context: once it ends they return its error at once. A time limit of a
+// client's own that is over, while the context goes on, is [ErrUnavailable]. They try
+// once; the [Manager] tries again.
 type KEK interface {
 	// ID is the canonical name of the key, stored beside what it wrapped. It is
 	// never an alias, which could come to mean another key.

@@ -80,7 +80,9 @@ type Options struct {
 	// manager's; none means the manager's, which go on opening what they wrapped. It
 	// is asked again whenever a ring comes back into memory, by many at once, and
 	// what it returns must wrap for that scope alone if destroying it shall shred
-	// that scope alone. Not in inline mode.
+	// that scope alone. It fails with this package's kinds, and so do its KEKs: only
+	// after [ErrUnavailable] or [ErrThrottled] do Grace and the exceptions of RotateAge
+	// hold. Not in inline mode.
 	KEKFor func(ctx context.Context, scope string) ([]KEK, error)
 	// Observer is told of calls, look-ups and changes. Default nobody.
 	Observer Observer

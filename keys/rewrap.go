@@ -80,16 +80,19 @@ func (r *ring) rewrap(ctx context.Context, given *RewrapOptions) (report RewrapR
 			if ctx.Err() != nil {
 				return errors.Join(append(errs, ctx.Err())...)
 			}
-			report.Keys++
 			rec, moved, err := records[i], false, error(nil)
 			if !o.DryRun {
-				if rec, moved, err = w.move(ctx, rec); err != nil {
+				if rec, moved, err = w.move(ctx, rec); rec.State == Destroyed {
+					continue // by another process meanwhile: it needs nothing any more
+				}
+				if err != nil {
 					err = fmt.Errorf("keys: rewrap data key %v: %w", rec.ID, err)
 				}
 				if moved || err != nil {
 					r.tell(ctx, Event{Kind: Rewrapped, Key: rec.ID, Err: err})
 				}
 			}
+			report.Keys++
 			if moved {
 				report.Moved++
 			}
