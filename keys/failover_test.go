@@ -188,6 +188,56 @@ func TestQuorum(t *testing.T) {
 	}
 }
 
+// A process that lacks a KEK of the active key does not replace it by one that hangs on
+// fewer, until it is told that the KEK is an old one, or its wrapping is gone.
+func TestRotateLacksAKEK(t *testing.T) {
+	w, all := newWorld(), regions(2)
+	m := w.guarded(t, all, nil)
+	id := keyOf(t, seal(t, pan(t, m)))
+	index, err := scopeOf(t, m, keys.Index, "shop").ActiveKey(t.Context())
+	require.NoError(t, err)
+	single := w.managerWith(t, all[0], nil)
+	for of, rotate := range map[keys.KeyID]func() (keys.KeyID, error){
+		id:    func() (keys.KeyID, error) { return single.Rotate(t.Context(), keys.PAN) },
+		index: func() (keys.KeyID, error) { return single.RotateIndex(t.Context()) },
+	} {
+		_, err := rotate()
+		require.ErrorIs(t, err, keys.ErrNotRotatable)
+		lacking, ok := errors.AsType[*keys.OtherKEKsError](err)
+		require.True(t, ok)
+		require.Equal(t, &keys.OtherKEKsError{Key: of, KEKs: []string{"region-1"}}, lacking)
+	}
+	require.Equal(t, id, keyOf(t, seal(t, pan(t, single))), "it seals as before")
+	_, err = scopeOf(t, m, keys.Capture, "shop").Rotate(t.Context())
+	require.NoError(t, err, "there is no key yet")
+
+	next, err := w.managerWith(t, all[0], &keys.Options{OldKEKs: []keys.KEK{all[1]}}).Rotate(t.Context(), keys.PAN)
+	require.NoError(t, err)
+	require.Equal(t, []string{"region-0"}, wrappedBy(t, w, next))
+	_, err = m.Rewrap(t.Context(), keys.PAN, nil)
+	require.NoError(t, err)
+	_, err = single.Rotate(t.Context(), keys.PAN)
+	require.ErrorIs(t, err, keys.ErrNotRotatable)
+	_, err = single.Rewrap(t.Context(), keys.PAN, &keys.RewrapOptions{DropOthers: true})
+	require.NoError(t, err)
+	_, err = single.Rotate(t.Context(), keys.PAN)
+	require.NoError(t, err)
+}
+
+// Rotation by age goes on where a process lacks a KEK of the active key.
+func TestRotateAgeLacksAKEK(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, all := newWorld(), regions(2)
+		id := keyOf(t, seal(t, pan(t, w.guarded(t, all, nil))))
+		sleep(t, "2h")
+		next := keyOf(t, seal(t, pan(t, w.managerWith(t, all[0], &keys.Options{RotateAge: time.Hour}))))
+		require.NotEqual(t, id, next)
+		_, err := w.guarded(t, all, nil).Rewrap(t.Context(), keys.PAN, nil)
+		require.NoError(t, err)
+		require.Equal(t, []string{"region-0", "region-1"}, wrappedBy(t, w, next))
+	})
+}
+
 func TestGuardOptions(t *testing.T) {
 	w, all := newWorld(), regions(3)
 	for field, o := range map[string]*keys.Options{

@@ -65,7 +65,10 @@ type Options struct {
 	// KEKs guard the rings beside the KEK the manager is opened with, so that any
 	// one of them opens a data key. A refusal of one is no refusal while another
 	// opens; a KEK that is away is asked last. Data keys are then drawn here, also
-	// where a KEK is a [Generator]. Not in inline mode.
+	// where a KEK is a [Generator]. All processes that make keys for a ring name the
+	// same: what one that lacks a KEK makes by itself, such as by RotateAge, is not
+	// wrapped by that KEK until [Scope.Rewrap] in another completes it. Not in inline
+	// mode.
 	KEKs []KEK
 	// OldKEKs open what they wrapped and wrap nothing: those a ring is moved away
 	// from. Whoever seals under a key that they alone wrapped makes another first,

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -12,12 +14,31 @@ var ErrNotRotatable = errors.New("keys: this ring cannot be rotated")
 
 var errIndex = fmt.Errorf("%w: cards indexed under the old key would not be found", ErrNotRotatable)
 
+// OtherKEKsError is a rotation by a process that has some of the KEKs which wrapped the
+// active key and lacks others: these would not have wrapped the next, and the ring
+// would hang on fewer KEKs than before. It is [ErrNotRotatable].
+type OtherKEKsError struct {
+	Key  KeyID    // the active one
+	KEKs []string // canonical IDs of those lacking
+}
+
+func (e *OtherKEKsError) Error() string {
+	return fmt.Sprintf("keys: data key %v is also wrapped by KEKs that are neither among Options.KEKs nor OldKEKs, and would not wrap the next: %s",
+		e.Key, strings.Join(e.KEKs, ", "))
+}
+
+// Unwrap is ErrNotRotatable.
+func (e *OtherKEKsError) Unwrap() error { return ErrNotRotatable }
+
 // Rotate makes a new active key for a purpose and retires the one it replaces,
 // which goes on opening. It returns the ID of the key that is active afterwards:
 // this call's, or that of another one, here or in another process, that replaced
 // the same key meanwhile. Other processes follow within their seal lease. The index
 // ring is refused: a new index key would not find the cards stored under the old
-// one; see [Manager.RotateIndex].
+// one; see [Manager.RotateIndex]. An active key that some of this process's KEKs
+// have wrapped, and others that it lacks, is not replaced ([OtherKEKsError]): name them
+// among [Options.KEKs] or OldKEKs, or remove what they wrapped
+// ([RewrapOptions].DropOthers).
 func (m *Manager) Rotate(ctx context.Context, p Purpose) (KeyID, error) {
 	if !p.Valid() {
 		return KeyID{}, &OptionError{"purpose", "is unknown"}
@@ -84,6 +105,9 @@ func (r *ring) rotate(ctx context.Context) (any, error) {
 			return rotation{active.ID, began}, nil
 		}
 		meant = active
+		if err := r.lacks(ctx, active); err != nil {
+			return nil, err
+		}
 		k, since, err := r.replace(ctx, version, active, at)
 		if errors.Is(err, ErrConflict) {
 			continue
@@ -95,6 +119,30 @@ func (r *ring) rotate(ctx context.Context) (any, error) {
 		return rotation{k.ref.KeyID, since}, nil
 	}
 	return nil, fmt.Errorf("keys: rotate: %w", ErrConflict)
+}
+
+// lacks is an [OtherKEKsError] where some of the KEKs that wrapped a key, if any, are
+// none of this process's. Where all are, nothing can be sealed here, and a rotation is
+// the way out. Rotation by age does not ask: where KEKs are exchanged, processes that
+// have one may run beside those that have the other, and none may stand still.
+func (r *ring) lacks(ctx context.Context, rec *Record) error {
+	if rec == nil {
+		return nil
+	}
+	g, err := r.guard(ctx)
+	if err != nil {
+		return err
+	}
+	var others []string
+	for _, w := range rec.Wrapped {
+		if !g.wraps(w.KEK) && !slices.ContainsFunc(g.old, func(k KEK) bool { return k.ID() == w.KEK }) {
+			others = append(others, w.KEK)
+		}
+	}
+	if len(others) > 0 && len(others) < len(rec.Wrapped) {
+		return &OtherKEKsError{rec.ID, others}
+	}
+	return nil
 }
 
 // Records lists a purpose's keys as the store has them, oldest first.
