@@ -17,9 +17,9 @@ func (a *app) doctorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look a vault over and say its risks in plain words",
-		Long: `doctor looks at a vault's settings, key, store, repositories, key ages and audit log,
+		Long: `doctor looks at a vault's settings, keys, store, repositories, key ages and audit log,
 and says one line about each: ok, warn or fail. It changes nothing and needs no
-passphrase; a key in a KMS is tried (cardseal kek check tries more). The exit status
+passphrase; keys in a KMS are tried (cardseal kek check tries more). The exit status
 is 1 if anything fails.`,
 		Example: "  cardseal doctor\n  cardseal doctor --dir ./vault --json",
 		Args:    noArguments,

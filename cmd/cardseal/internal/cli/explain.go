@@ -75,6 +75,10 @@ func explain(err error) (string, int) {
 	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return "the database cannot be reached: " + e.Error(), ExitFailed
 	}
+	if e, ok := errors.AsType[*keys.OtherKEKsError](err); ok {
+		return "the active data key is also wrapped by keys that the settings do not name, and the next would not be: " + strings.Join(e.KEKs, ", ") +
+			"; name them in settings.json (cardseal kek --help), or have cardseal keys rewrap --drop-others remove them", ExitFailed
+	}
 	if errors.Is(err, postgres.ErrSchema) || errors.Is(err, store.ErrDurable) {
 		return err.Error(), ExitFailed // says what to do
 	}

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,7 +101,7 @@ func TestKEKCheckLocal(t *testing.T) {
 func TestKEKCheckUse(t *testing.T) {
 	w := newWorld(t)
 	for _, args := range [][]string{
-		{"kek"}, {"kek", "check"}, {"kek", "check", "a", "b"}, {"kek", "check", "local:///k", "--timeout", "0s"},
+		{"kek"}, {"kek", "check", "a", "b"}, {"kek", "check", "local:///k", "--timeout", "0s"},
 		{"kek", "check", "local:///k", "--timeout", "1h"},
 	} {
 		require.Equal(t, ExitUsage, w.run(args...).code, args)
@@ -110,6 +112,24 @@ func TestKEKCheckUse(t *testing.T) {
 		require.Equal(t, ExitUsage, r.code, endpoint)
 		require.Contains(t, r.err, "must be an address on loopback")
 	}
+}
+
+// Without a URI the vault's keys are checked, each of them.
+func TestKEKCheckOfVault(t *testing.T) {
+	w := newWorld(t)
+	w.fails(ExitFailed, "cardseal init makes one", "kek", "check")
+	one, two := "local://"+w.path("one"), "local://"+w.path("two")
+	w.ok("init", "--kek", one, "--kek", two)
+	r := w.ok("kek", "check")
+	require.Equal(t, []string{"key   " + one, "key   " + two}, slices.DeleteFunc(strings.Split(strings.TrimSpace(r.out), "\n"),
+		func(line string) bool { return strings.HasPrefix(line, "ok    ") }))
+	w.ok("kek", "check", "--json")
+	require.NoError(t, os.Remove(w.path("one")))
+	r = w.run("kek", "check", "--json")
+	require.Equal(t, ExitFailed, r.code)
+	require.Contains(t, r.err, "1 of ")
+	require.Contains(t, r.out, `{"kek":"`+one+`","step":"opens","result":"fail"`)
+	require.Contains(t, r.out, `{"kek":"`+two+`","step":"refuses altered bytes","result":"ok"`)
 }
 
 func TestKEKCheckWithoutServer(t *testing.T) {

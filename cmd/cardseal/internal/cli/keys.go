@@ -130,6 +130,9 @@ func rotateRecorded(ctx context.Context, v *vaultdir.Vault, r *keyRing, actor st
 	const lost = "the ring was rotated, but the audit log could not be written; see cardseal keys list"
 	err = recorded(ctx, v, ringEvent(audit.RotateKey, actor, r), lost, func(e *audit.Event) error {
 		id, err = r.Rotate(ctx)
+		if _, ok := errors.AsType[*keys.OtherKEKsError](err); ok {
+			return err // has words of its own
+		}
 		if errors.Is(err, keys.ErrNotRotatable) {
 			return &failure{"ring " + string(r.purpose()) + ": " + err.Error()}
 		}

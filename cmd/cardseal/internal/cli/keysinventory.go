@@ -70,7 +70,7 @@ every quarter of an hour, are one line: cardseal cvc erasures lists them.`,
 				}
 			}
 			if v.Settings.Codes != "" {
-				if err := a.showInventoried(ofEpochs(v.Keys.KEKs()), asJSON); err != nil {
+				if err := a.showInventoried(ofEpochs(v.CodeKEKs()), asJSON); err != nil {
 					return err
 				}
 			}

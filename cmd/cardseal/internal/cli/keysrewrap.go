@@ -28,17 +28,23 @@ func (a *app) keysRewrap() *cobra.Command {
 	var o keys.RewrapOptions
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "rewrap", Short: "Move data keys to the newest version of the vault's key in the KMS",
-		Long: `rewrap has the data keys wrapped anew under the newest version of the key-encryption
-key. No record is touched, and services go on meanwhile. For each ring it tells how
-many data keys there are that are not destroyed, how many of them were moved, how
-many the KMS has not wrapped, and how many another key has wrapped too.
+		Use: "rewrap", Short: "Move data keys to the newest versions of the vault's keys in the KMS",
+		Long: `rewrap has the data keys wrapped anew under the newest version of each key-encryption
+key that the settings name, and completes what one of them has not wrapped. No record
+is touched, and services go on meanwhile. For each ring it tells how many data keys
+there are that are not destroyed, how many of them were moved, how many not all of the
+vault's keys have wrapped, and how many another key, an old one say, has wrapped too.
+
+--drop-others removes what others have wrapped, where enough of the vault's own keys
+were seen to open: the last step of a move to another key (cardseal kek --help). A
+service that has only a key that is dropped opens nothing any more.
 
 A run that was interrupted is made once more. A data key that fails is left as it was
 and the others are moved; the exit status is 1 then.`,
 		Example: `  cardseal keys rewrap
   cardseal keys rewrap --purpose pan --json
-  cardseal keys rewrap --dry-run`,
+  cardseal keys rewrap --dry-run
+  cardseal keys rewrap --drop-others`,
 		Args: noArguments,
 		RunE: action(func(c *cobra.Command, _ []string) error {
 			var p keys.Purpose
@@ -57,6 +63,9 @@ and the others are moved; the exit status is 1 then.`,
 				return err
 			}
 			defer v.Close()
+			if o.DropOthers && v.Lacks {
+				return &failure{"a key of the vault could not be opened, and what it wrapped might be dropped with the others: try again when it is back, or take it out of the settings"}
+			}
 			rings, err := keyRings(c.Context(), v, repository, p)
 			if err != nil {
 				return err
@@ -68,6 +77,7 @@ and the others are moved; the exit status is 1 then.`,
 	repositoryFlag(c, &repository)
 	actorFlag(c, &actor)
 	flags := c.Flags()
+	flags.BoolVar(&o.DropOthers, "drop-others", false, "remove what keys have wrapped that are old, or not in the settings")
 	flags.BoolVar(&o.DryRun, "dry-run", false, "only tell what there is; the KMS is not called")
 	flags.BoolVar(&asJSON, "json", false, "one JSON object a ring")
 	return c
@@ -112,7 +122,7 @@ func (a *app) showRewrapped(r rewrapped, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(r)
 	}
-	_, err := fmt.Fprintf(a.stdout, "%-9s  %d data keys, %d moved, %d not wrapped by the vault's key, %d wrapped by others too%s\n",
+	_, err := fmt.Fprintf(a.stdout, "%-9s  %d data keys, %d moved, %d not wrapped by all of the vault's keys, %d wrapped by others too%s\n",
 		r.Ring, r.Keys, r.Moved, r.UnderReplicated, r.Others, ofRepository(r.Repository))
 	return err
 }

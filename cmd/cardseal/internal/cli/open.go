@@ -33,7 +33,10 @@ func (a *app) open(ctx context.Context) (*vaultdir.Vault, error) {
 }
 
 func (a *app) openAt(ctx context.Context, dir string) (*vaultdir.Vault, error) {
-	v, err := vaultdir.Open(ctx, dir, &vaultdir.OpenOptions{OpenKEK: a.openKEK, Warn: a.warn})
+	v, err := vaultdir.Open(ctx, dir, &vaultdir.OpenOptions{OpenKEK: a.openKEK, Warn: a.warn, Away: func(uri string, err error) {
+		text, _ := explain(&ours{err})
+		a.warn("the key " + uri + " cannot be opened, and the vault's other keys serve without it: " + text)
+	}})
 	return v, inFolder(dir, err)
 }
 
@@ -66,7 +69,7 @@ func (a *app) openOrMake(ctx context.Context) (*vaultdir.Vault, error) {
 		if err != nil {
 			return nil, inFolder(dir, err)
 		}
-		a.warn(fmt.Sprintf("made a vault in %s, its key in %s", made.Dir, made.KeyFile))
+		a.warn(fmt.Sprintf("made a vault in %s, its key in %s", made.Dir, made.KEKs[0].File))
 	}
 	return a.openAt(ctx, dir)
 }

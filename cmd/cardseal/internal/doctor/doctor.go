@@ -1,5 +1,5 @@
 // Package doctor looks a vault's folder over and says what it finds in plain
-// words. It reads only, and asks for no passphrase; a key in a KMS is tried.
+// words. It reads only, and asks for no passphrase; keys in a KMS are tried.
 package doctor
 
 import (
@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/cardseal/cardseal/backends/kek/local"
 	"github.com/cardseal/cardseal/backends/store/bolt"
 	"github.com/cardseal/cardseal/cmd/cardseal/internal/vaultdir"
 	"github.com/cardseal/cardseal/keys"
@@ -43,6 +42,7 @@ type checkup struct {
 	dir      string
 	findings []Finding
 	foundBy  map[keys.KeyID]bool // index keys that repositories are found by
+	ids      map[string]bool     // of the vault's KEKs, true for those that wrap; nil where one is not known
 	owners   map[string]string   // scopes of rings by the repository whose own they are, "" for those shared
 }
 
@@ -60,11 +60,7 @@ func Examine(ctx context.Context, dir string, open vaultdir.OpenKEK) ([]Finding,
 	}
 	c.say(OK, "settings", "%s can be read", filepath.Join(dir, vaultdir.SettingsFile))
 	c.folder()
-	if found.KeyFile != "" {
-		c.key(ctx, found.KeyFile)
-	} else {
-		c.kms(ctx, found.KEK, open)
-	}
+	c.keks(ctx, found, open)
 	c.audit()
 	if found.Store.Pool == nil {
 		c.file("store", found.Store.Path, Warn)
@@ -81,7 +77,7 @@ func Examine(ctx context.Context, dir string, open vaultdir.OpenKEK) ([]Finding,
 	if err := c.repositories(ctx, db.Cards()); err != nil {
 		return c.findings, err
 	}
-	if err := c.ages(ctx, db.Keys(), time.Now()); err != nil {
+	if err := c.dataKeys(ctx, db.Keys(), time.Now()); err != nil {
 		return c.findings, err
 	}
 	return c.findings, db.Close()
@@ -112,47 +108,6 @@ func (c *checkup) file(subject, path string, bad Grade) {
 	default:
 		c.say(OK, subject, "%s is for its owner alone", path)
 	}
-}
-
-func (c *checkup) key(ctx context.Context, path string) {
-	c.say(Fail, "key", "%s is a key in a file: development only. Keys of real cards belong into a KMS or HSM (PCI DSS 3.6.1.2)", path)
-	c.file("key", path, Fail)
-	if vaultdir.Inside(c.dir, path) {
-		c.say(Fail, "key", "the key lies in the vault's own folder: a copy of the vault is a copy of its key (PCI DSS 3.6.1)")
-	} else {
-		c.say(OK, "key", "the key lies outside the vault's folder")
-	}
-	uri, err := local.URI(path)
-	if err != nil {
-		c.say(Fail, "key", "the key's path is not usable")
-		return
-	}
-	k, err := local.Open(uri, nil)
-	switch {
-	case errors.Is(err, local.ErrNoPassphrase):
-		c.say(OK, "key", "the key is guarded by a passphrase, which was not asked for")
-	case err != nil:
-		c.say(Fail, "key", "the key cannot be opened: %s", wording(err))
-	default:
-		defer k.Close()
-		var kek keys.KEK = k
-		if checker, ok := kek.(keys.Checker); ok && checker.Check(ctx) != nil {
-			c.say(Fail, "key", "the key does not unwrap what it wrapped")
-			return
-		}
-		c.say(OK, "key", "the key wraps and unwraps")
-	}
-}
-
-// wording is an error of opening a key file without the file's content.
-func wording(err error) string {
-	if e, ok := errors.AsType[*local.FileError](err); ok {
-		return e.Reason
-	}
-	if os.IsNotExist(err) {
-		return "it is not there"
-	}
-	return "it cannot be read"
 }
 
 func (c *checkup) audit() {

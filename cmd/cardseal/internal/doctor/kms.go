@@ -18,25 +18,26 @@ var services = map[string]string{
 	"aws-kms": "AWS KMS", "gcp-kms": "Google Cloud KMS", "hcvault": "Vault Transit",
 }
 
-// kms tries the key in a KMS.
-func (c *checkup) kms(ctx context.Context, uri string, open vaultdir.OpenKEK) {
+// kms tries a key in a KMS and returns its ID, "" where it was not opened.
+func (c *checkup) kms(ctx context.Context, subject, uri string, open vaultdir.OpenKEK) (id string) {
 	ctx, cancel := context.WithTimeout(ctx, kmsTime)
 	defer cancel()
 	scheme, _, _ := strings.Cut(uri, ":")
 	k, err := open(ctx, uri)
 	if err != nil {
-		c.say(Fail, "key", "the key in %s cannot be opened: %s", services[scheme], words(err))
-		return
+		c.say(Fail, subject, "the key in %s cannot be opened: %s", services[scheme], words(err))
+		return ""
 	}
 	defer k.Close()
-	c.say(OK, "key", "%s guards the data keys under %s", services[scheme], k.ID())
+	c.say(OK, subject, "%s guards the data keys under %s", services[scheme], k.ID())
 	if checker, ok := k.(keys.Checker); ok {
 		if err := checker.Check(ctx); err != nil {
-			c.say(Fail, "key", "%s", words(err))
-			return
+			c.say(Fail, subject, "%s", words(err))
+		} else {
+			c.say(OK, subject, "%s answers; the key wraps and unwraps", services[scheme])
 		}
-		c.say(OK, "key", "%s answers; the key wraps and unwraps", services[scheme])
 	}
+	return k.ID()
 }
 
 func words(err error) string {

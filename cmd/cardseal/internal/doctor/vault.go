@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cardseal/cardseal/cmd/cardseal/internal/vaultdir"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/store"
@@ -63,18 +64,18 @@ func (c *checkup) repository(r tokenize.Config) {
 	}
 }
 
-// environment is the one the program's vaults are in.
-const environment = "production"
-
-// ages holds each ring's active key against the cryptoperiod.
-func (c *checkup) ages(ctx context.Context, s keys.Store, now time.Time) error {
+// dataKeys holds each ring's active key against the cryptoperiod, and what wrapped its
+// keys against the settings.
+func (c *checkup) dataKeys(ctx context.Context, s keys.Store, now time.Time) error {
+	var w wrappings
 	for _, owner := range slices.Sorted(maps.Keys(c.owners)) {
 		for _, p := range []keys.Purpose{keys.PAN, keys.CVC, keys.Index, keys.Analytics, keys.FPE, keys.Capture, keys.Audit} {
-			records, _, err := s.List(ctx, keys.RingID{Environment: environment, Purpose: p, Scope: c.owners[owner]})
+			records, _, err := s.List(ctx, keys.RingID{Environment: vaultdir.Environment, Purpose: p, Scope: c.owners[owner]})
 			if err != nil {
 				return err
 			}
 			for _, r := range records {
+				w.count(c.ids, &r)
 				// A retired index key may be what a repository is found by.
 				if age := now.Sub(r.Created); r.State == keys.Active || c.foundBy[r.ID] && age >= Cryptoperiod {
 					c.age(p, owner, age)
@@ -82,6 +83,7 @@ func (c *checkup) ages(ctx context.Context, s keys.Store, now time.Time) error {
 			}
 		}
 	}
+	c.wrapped(&w)
 	return nil
 }
 

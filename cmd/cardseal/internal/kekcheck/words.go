@@ -45,7 +45,10 @@ func Words(err error) (text string, ok bool) {
 			break
 		}
 	}
-	if e.Call != "" {
+	switch {
+	case e.Call != "" && e.KEK != "":
+		text += " (" + e.Call + " by " + e.KEK + ")" // one of several
+	case e.Call != "":
 		text += " (" + e.Call + ")"
 	}
 	if e.Err != nil {

@@ -35,6 +35,8 @@ func TestWords(t *testing.T) {
 	text, ok := Words(&keys.CallError{Kind: errors.New("other")})
 	require.True(t, ok)
 	require.Equal(t, "the KMS fails", text)
+	text, _ = Words(&keys.CallError{Call: "kms:Encrypt", KEK: "kek-2", Kind: keys.ErrThrottled})
+	require.Contains(t, text, " (kms:Encrypt by kek-2)", "one of several")
 
 	text, ok = Words(fmt.Errorf("x: %w", &open.URIError{Field: "host", Reason: "is bad"}))
 	require.True(t, ok)

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/cardseal/cardseal/backends/store/postgres"
+	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/code"
 )
@@ -137,16 +138,26 @@ func (v *Vault) Transient(ctx context.Context) (*code.Transient, error) {
 		}
 		v.ephemeral = append(v.ephemeral, e)
 	}
-	o := &code.TransientOptions{AllowDevelopmentKEK: true, Audit: v.Audit, TTL: v.codesTTL}
+	keks := v.CodeKEKs()
+	o := &code.TransientOptions{AllowDevelopmentKEK: true, Audit: v.Audit, TTL: v.codesTTL, KEKs: keks[1:]}
 	if len(v.ephemeral) > 1 {
 		o.Second = v.ephemeral[1]
 	}
 	var err error
-	v.transient, err = code.OpenTransient(ctx, v.ephemeral[0], v.kek, o)
+	v.transient, err = code.OpenTransient(ctx, v.ephemeral[0], keks[0], o)
 	if e, ok := errors.AsType[*tokenize.Error](err); ok && e.Field == "second" {
 		err = ErrSecond
 	}
 	return v.transient, err
+}
+
+// CodeKEKs guard the keys of security codes that are to be forgotten: those that wrap and
+// could be opened. These keys live for minutes, and wait for no KEK that is away.
+func (v *Vault) CodeKEKs() []keys.KEK {
+	if len(v.wrapping) == 0 {
+		return []keys.KEK{v.Keys.KEK()}
+	}
+	return v.wrapping
 }
 
 // Codes opens the service of a repository's security codes, by the policy that the

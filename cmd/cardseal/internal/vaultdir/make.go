@@ -7,12 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/cardseal/cardseal/backends/kek/local"
 	"github.com/cardseal/cardseal/backends/store/bolt"
-	"github.com/cardseal/cardseal/keys"
 )
 
 // ErrExists is a folder that holds a vault already.
@@ -21,10 +19,11 @@ var ErrExists = errors.New("the folder already holds a vault")
 // MakeOptions says what a new vault is made of. The zero value makes a key file
 // and the embedded store.
 type MakeOptions struct {
-	// KEK is the URI of a key in a KMS, local:///path, or passphrase:[///path];
-	// default a new key file.
-	KEK   string
-	Store string // bolt:///path or postgres://host/database; default vault.bolt in the folder
+	// KEKs are URIs of keys in a KMS, local:///path, or passphrase:[///path]; default
+	// one new key file. Each of several wraps every data key.
+	KEKs   []string
+	Quorum int    // see [Settings].Quorum; default all
+	Store  string // bolt:///path or postgres://host/database; default vault.bolt in the folder
 	// Codes is a database for security codes that are to be forgotten, see
 	// [Settings].Codes; default none.
 	Codes       string
@@ -41,10 +40,9 @@ type MakeOptions struct {
 
 // Made says where the parts of a new vault are.
 type Made struct {
-	Dir     string
-	Store   Place
-	KeyFile string // path of a local key; "" for a key in a KMS
-	KEK     string // then its ID
+	Dir   string
+	Store Place
+	KEKs  []MadeKEK
 }
 
 // Make makes a vault in a folder, which is made where it is missing.
@@ -58,12 +56,8 @@ func Make(ctx context.Context, dir string, o *MakeOptions) (Made, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return made, err
 	}
-	if inKMS(o.KEK) {
-		id, err := tryKMS(ctx, o)
-		if err != nil {
-			return made, err
-		}
-		made.KEK = id
+	if err := tryKMSs(ctx, o, made.KEKs); err != nil {
+		return made, err
 	}
 	if err := tryCodes(ctx, o); err != nil {
 		return made, err
@@ -71,21 +65,20 @@ func Make(ctx context.Context, dir string, o *MakeOptions) (Made, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return made, err
 	}
-	if err := makeStore(ctx, made.Store, o.KEK != ""); err != nil {
+	named := len(o.KEKs) > 0 && o.KEKs[0] != ""
+	if err := makeStore(ctx, made.Store, named); err != nil {
 		return made, err
 	}
-	s := Settings{Version: settingsVersion, KEK: o.KEK, Store: o.Store, Codes: o.Codes, CodesSecond: o.CodesSecond}
+	uris, err := makeKeys(dir, o, made.KEKs)
+	if err != nil {
+		return made, err
+	}
+	s := Settings{
+		Version: settingsVersion, KEK: uris[0], FurtherKEKs: uris[1:], Quorum: o.Quorum,
+		Store: o.Store, Codes: o.Codes, CodesSecond: o.CodesSecond,
+	}
 	if o.CodesTTL != 0 {
 		s.CodesTTL = o.CodesTTL.String()
-	}
-	if !inKMS(o.KEK) {
-		err := makeKey(dir, o, &made)
-		if err == nil {
-			s.KEK, err = local.URI(made.KeyFile)
-		}
-		if err != nil {
-			return made, err
-		}
 	}
 	if s.Store == "" {
 		s.Store = "bolt:" + StoreFile
@@ -105,36 +98,7 @@ func checkMake(dir string, o *MakeOptions, made *Made) (err error) {
 	if _, err := ParseCodes(o.Codes, o.CodesSecond); err != nil {
 		return err
 	}
-	kek := o.KEK
-	if rest, ok := strings.CutPrefix(kek, passphraseScheme); ok && rest != "" {
-		kek = "local:" + rest
-	} else if ok {
-		kek = ""
-	}
-	if kek != "" {
-		made.KeyFile, err = keyFile(kek)
-	}
-	return err
-}
-
-// inKMS reports the URI of a key that is not made here.
-func inKMS(uri string) bool {
-	path, err := keyFile(uri)
-	return err == nil && path == ""
-}
-
-// tryKMS opens a key in a KMS and has it wrap and unwrap: a vault whose key does
-// not serve would be of no use.
-func tryKMS(ctx context.Context, o *MakeOptions) (id string, err error) {
-	k, err := o.OpenKEK.orDefault()(ctx, o.KEK)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, k.Close()) }()
-	if c, ok := k.(keys.Checker); ok {
-		return k.ID(), c.Check(ctx)
-	}
-	return k.ID(), nil
+	return checkKeys(o, made)
 }
 
 // tryCodes opens the databases for security codes: one that has no tables, or would keep
@@ -155,8 +119,6 @@ func tryCodes(ctx context.Context, o *MakeOptions) error {
 	}
 	return Apart(ctx, places)
 }
-
-const passphraseScheme = "passphrase:"
 
 // ErrInUse is a database that another vault has put something into, whose key a new
 // one would not be.
@@ -183,43 +145,6 @@ func makeStore(ctx context.Context, place Place, keyNamed bool) error {
 		return ErrInUse
 	}
 	return db.Close()
-}
-
-// makeKey makes the key's file, or leaves one alone that the caller named and
-// that is there.
-func makeKey(dir string, o *MakeOptions, made *Made) (err error) {
-	if made.KeyFile == "" {
-		if made.KeyFile, err = newKeyPath(dir); err != nil {
-			return err
-		}
-	}
-	if _, err := os.Lstat(made.KeyFile); err == nil {
-		return checkKey(made.KeyFile, o.Passphrase)
-	}
-	if err := os.MkdirAll(filepath.Dir(made.KeyFile), 0o700); err != nil {
-		return err
-	}
-	if !strings.HasPrefix(o.KEK, passphraseScheme) {
-		return local.CreateKeyFile(made.KeyFile)
-	}
-	phrase, err := o.Passphrase()
-	if err != nil {
-		return err
-	}
-	defer clear(phrase)
-	return local.CreatePassphraseFile(made.KeyFile, phrase, o.Params)
-}
-
-func checkKey(path string, passphrase func() ([]byte, error)) error {
-	uri, err := local.URI(path)
-	if err != nil {
-		return err
-	}
-	k, err := local.Open(uri, passphrase)
-	if err != nil {
-		return err
-	}
-	return k.Close()
 }
 
 // writeSettings writes the settings aside and renames them, so that a folder has

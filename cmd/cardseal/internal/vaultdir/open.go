@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/cardseal/cardseal/backends/kek/local"
 	"github.com/cardseal/cardseal/backends/kek/open"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
@@ -23,10 +22,16 @@ var ErrMissing = errors.New("there is no vault in the folder")
 // OpenKEK opens a KEK by its URI.
 type OpenKEK func(ctx context.Context, uri string) (open.KEK, error)
 
+// Environment is the one that the data keys of this program's vaults are in.
+const Environment = "production"
+
 // OpenOptions tunes [Open].
 type OpenOptions struct {
-	// OpenKEK opens the vault's KEK; nil takes what the environment offers.
+	// OpenKEK opens the vault's KEKs; nil takes what the environment offers.
 	OpenKEK OpenKEK
+	// Away is told of a KEK that could not be opened and without which the vault's
+	// others serve.
+	Away func(uri string, err error)
 	// Warn is told what the user should know, a line at a time.
 	Warn func(line string)
 }
@@ -38,9 +43,13 @@ type Vault struct {
 	Vault    *tokenize.Vault
 	Keys     *keys.Manager
 	Audit    *audit.File
+	Lacks    bool // a KEK that should wrap could not be opened
 
 	db       DB
-	kek      open.KEK
+	keks     []open.KEK // those that are open
+	wrapping []keys.KEK // of these, that wrap
+	under    underReplicated
+	warn     func(line string)
 	codes    []Place       // Found.Codes
 	codesTTL time.Duration // Found.CodesTTL
 	// Of security codes that are to be forgotten, nil before they are asked for.
@@ -50,9 +59,9 @@ type Vault struct {
 
 // Found says what the vault in a folder is made of.
 type Found struct {
+	dir      string
 	Settings Settings
-	KEK      string // its URI
-	KeyFile  string // path of a local key; "" where a KMS guards the key
+	KEKs     []KEK // those that wrap first
 	Store    Place
 	Codes    []Place       // none, one, or two over which keys are split
 	CodesTTL time.Duration // 0 where they do not say
@@ -61,6 +70,7 @@ type Found struct {
 // Find reads the settings of the vault in a folder. The error is [ErrMissing]
 // where there is none.
 func Find(dir string) (f Found, err error) {
+	f.dir = dir
 	f.Settings, err = readSettings(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, ErrMissing
@@ -68,27 +78,31 @@ func Find(dir string) (f Found, err error) {
 	if err != nil {
 		return f, err
 	}
-	if f.KeyFile, err = keyFile(f.Settings.KEK); err != nil {
+	switch f.KEKs, err = f.Settings.keks(); {
+	case errors.Is(err, ErrTwice):
+		return f, f.wrong(twice)
+	case errors.Is(err, ErrQuorum):
+		return f, f.wrong(quorum)
+	case err != nil:
 		return f, err
-	}
-	f.KEK = f.Settings.KEK
-	if f.KeyFile != "" {
-		if f.KEK, err = local.URI(f.KeyFile); err != nil {
-			return f, err
-		}
 	}
 	if f.Store, err = ParseStore(dir, f.Settings.Store); err == nil {
 		f.Codes, err = ParseCodes(f.Settings.Codes, f.Settings.CodesSecond)
 	}
 	if errors.Is(err, ErrSecond) {
-		err = &SettingsError{filepath.Join(dir, SettingsFile), `has a "codesSecond" that goes with no "codes", or is the same`}
+		err = f.wrong(`has a "codesSecond" that goes with no "codes", or is the same`)
 	}
 	if ttl := f.Settings.CodesTTL; err == nil && ttl != "" {
 		if f.CodesTTL, err = time.ParseDuration(ttl); err != nil || !IsCodesTTL(f.CodesTTL) {
-			err = &SettingsError{filepath.Join(dir, SettingsFile), `has a "codesTTL" that is no time from 1s to 24h`}
+			err = f.wrong(`has a "codesTTL" that is no time from 1s to 24h`)
 		}
 	}
 	return f, err
+}
+
+// wrong says what is wrong with the settings.
+func (f *Found) wrong(reason string) error {
+	return &SettingsError{filepath.Join(f.dir, SettingsFile), reason}
 }
 
 func (f OpenKEK) orDefault() OpenKEK {
@@ -104,24 +118,18 @@ func Open(ctx context.Context, dir string, o *OpenOptions) (_ *Vault, err error)
 	if err != nil {
 		return nil, err
 	}
-	v := &Vault{Dir: dir, Settings: found.Settings, codes: found.Codes, codesTTL: found.CodesTTL}
+	v := &Vault{Dir: dir, Settings: found.Settings, codes: found.Codes, codesTTL: found.CodesTTL, warn: o.Warn}
 	defer func() {
 		if err != nil {
 			v.Close()
 		}
 	}()
-	// The store before the key: a passphrase is not asked for in vain while
+	// The store before the keys: a passphrase is not asked for in vain while
 	// another process holds the store.
 	if v.db, err = found.Store.Open(ctx, nil); err != nil {
 		return nil, err
 	}
-	if v.kek, err = o.OpenKEK.orDefault()(ctx, found.KEK); err != nil {
-		return nil, err
-	}
-	if d, ok := v.kek.(keys.Development); ok && o.Warn != nil {
-		o.Warn("development only: " + d.Development())
-	}
-	if v.Keys, err = keys.Open(ctx, v.db.Keys(), v.kek, nil); err != nil {
+	if err = v.openKEKs(ctx, &found, o); err != nil {
 		return nil, err
 	}
 	if v.Audit, err = OpenAuditLog(dir, v.Keys); err != nil {
@@ -138,6 +146,9 @@ func (v *Vault) Cards() store.Cards { return v.db.Cards() }
 
 // Close wipes the keys in memory and sets the store free.
 func (v *Vault) Close() error {
+	if n := v.under.n.Swap(0); n > 0 && v.warn != nil {
+		v.warn(fmt.Sprintf("new data keys that not all of the vault's keys have wrapped: %d; cardseal keys rewrap completes them", n))
+	}
 	var errs []error
 	if v.transient != nil {
 		errs = append(errs, v.transient.Close())
@@ -148,8 +159,8 @@ func (v *Vault) Close() error {
 	if v.Keys != nil {
 		errs = append(errs, v.Keys.Close())
 	}
-	if v.kek != nil {
-		errs = append(errs, v.kek.Close())
+	for _, k := range v.keks {
+		errs = append(errs, k.Close())
 	}
 	if v.db != nil {
 		errs = append(errs, v.db.Close())

@@ -22,11 +22,18 @@ const (
 // settingsVersion is the version of the settings that this program writes.
 const settingsVersion = 1
 
-// Settings says where a vault's store and key are.
+// Settings says where a vault's store and keys are.
 type Settings struct {
 	Version int    `json:"version"`
-	KEK     string `json:"kek"`   // local:///path/to/key, or a URI of package backends/kek/open
-	Store   string `json:"store"` // bolt:vault.bolt, from the folder, bolt:///path or postgres://host/database
+	KEK     string `json:"kek"` // local:///path/to/key, or a URI of package backends/kek/open
+	// FurtherKEKs wrap each data key as KEK does, and any one of them opens it. OldKEKs
+	// only open what they wrapped: those that the vault is moved away from.
+	FurtherKEKs []string `json:"furtherKEKs,omitempty"`
+	OldKEKs     []string `json:"oldKEKs,omitempty"`
+	// Quorum is how many of KEK and FurtherKEKs have to wrap a new data key before it is
+	// used. Default all.
+	Quorum int    `json:"quorum,omitempty"`
+	Store  string `json:"store"` // bolt:vault.bolt, from the folder, bolt:///path or postgres://host/database
 	// Codes is the URI of a PostgreSQL database of its own for security codes that are
 	// to be forgotten; without it there are none.
 	Codes string `json:"codes,omitempty"`
