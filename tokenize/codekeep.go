@@ -12,7 +12,8 @@ import (
 // it is attached with [CodeAccess.Attach].
 type CodeKeeper interface {
 	// KeepCodes keeps codes that came with cards, which are saved by now, each for its
-	// caller, and returns as many errors.
+	// caller, and returns as many errors. One that came again it does not keep: nil says
+	// of it that the caller has a code for the card.
 	KeepCodes(ctx context.Context, codes []CodeToKeep) []error
 	// EraseCodes erases the codes that were stored through a token.
 	EraseCodes(ctx context.Context, token string) error
@@ -24,6 +25,7 @@ type CodeToKeep struct {
 	Token         string
 	Code          card.CVC
 	CorrelationID string
+	Again         bool // the card was saved before, under its idempotency key
 }
 
 func (r *Repository) keeper() CodeKeeper {
@@ -40,18 +42,17 @@ func (r *Repository) keeps(q *SaveRequest) bool {
 		(q.Encrypted == nil || q.Caller.may(rules[opPutCode].needs) == nil)
 }
 
-// keepCodes has the security codes of cards that were saved kept. A card that was
-// sent before under its idempotency key is no exception, perhaps just this failed; but
-// it is if it was encrypted: a message that was spent must not bring back a code that
-// was erased since.
+// keepCodes has the security codes of cards that were saved kept. Of a card that was
+// sent before under its idempotency key the code is not kept again, though perhaps just
+// this failed: a call that is late must not bring back a code that was erased since, nor
+// undo another and the attempts that were counted at it. Whether a code is there is asked.
 func (b *batch) keepCodes(ctx context.Context) {
 	var codes []CodeToKeep
 	var from []int
 	for i := range b.reqs {
 		q := &b.reqs[i]
-		again := q.Encrypted != nil && b.res[i].Details.Outcome == Replayed
-		if b.prep[i].keep && b.res[i].Err == nil && !again {
-			codes = append(codes, CodeToKeep{q.Caller, b.res[i].Details.Token, q.Card.Code, q.CorrelationID})
+		if b.prep[i].keep && b.res[i].Err == nil {
+			codes = append(codes, CodeToKeep{q.Caller, b.res[i].Details.Token, q.Card.Code, q.CorrelationID, b.res[i].Details.Outcome == Replayed})
 			from = append(from, i)
 		}
 	}

@@ -145,7 +145,7 @@ var (
 	ErrSchemeRefused = errors.New("tokenize: token service refuses the action")
 	// ErrCodeNotKept: the card is saved, but the security code that came with it is not
 	// kept; what is behind it says why. Where that is [ErrOutcomeUnknown] or [ErrAudit] it
-	// may be kept.
+	// may be kept. The same call again keeps no code, package code does.
 	ErrCodeNotKept = errors.New("tokenize: the card is saved, its security code is not kept")
 	// ErrNoCodeStore: the repository keeps its cards' security codes as their issuer,
 	// and the vault was opened without [Options.IssuerCodes].

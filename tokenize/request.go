@@ -14,8 +14,8 @@ import (
 type SaveRequest struct {
 	Caller Caller
 	// IdempotencyKey makes the call happen once however often it is sent: for 30
-	// days, or until the token is deleted, the first answer comes again. Up to
-	// 255 bytes; empty for none.
+	// days, or until the token is deleted, the first answer comes again. A security
+	// code is kept by the first call alone: see Card. Up to 255 bytes; empty for none.
 	IdempotencyKey string
 	// Token names an existing token to update. In a MerchantProvided repository
 	// it is the token to create or update, and required.
@@ -29,12 +29,13 @@ type SaveRequest struct {
 	// currency serves nothing and is refused; the code is refused too unless package
 	// code serves the repository, and then kept there for the caller once the card is
 	// saved, for which [MaySaveCode] is needed. Should that fail the error is
-	// [ErrCodeNotKept], and the card is saved.
+	// [ErrCodeNotKept], and the card is saved: the code is put through package code then.
+	// The same call again keeps none, as late as it may come: it is [ErrCodeNotKept]
+	// unless the caller has a code for the card, this one or another.
 	Card card.Details
 	// Encrypted is the card as its holder sent it, in place of Card's number and
 	// security code; expiry and holder may be in either. Its code goes where Card's would,
-	// but is kept for a caller who has [MaySaveCode] alone, and by the first call alone,
-	// not by its repetition; else it is dropped. Start month and sequence number are read
+	// but is kept for a caller who has [MaySaveCode] alone; else it is dropped. Start month and sequence number are read
 	// and not kept. A save that is carried out spends the message, in the same transaction: it
 	// is refused afterwards ([capture.ErrReplayed]), as is one of more than 15 minutes ago
 	// ([capture.ErrStale]) or from the future ([capture.ErrFuture]). A save that is refused

@@ -3,6 +3,7 @@ package code
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/card"
@@ -92,8 +93,35 @@ func (s *Codes) correlation(ctx context.Context) string {
 // keeper is what package tokenize calls.
 type keeper struct{ s *Codes }
 
+// KeepCodes asks for the codes that came again once the others are put: the first call
+// may have come in the same batch.
 func (k keeper) KeepCodes(ctx context.Context, codes []tokenize.CodeToKeep) []error {
-	w := k.s.work(ctx, tokenize.CodePut)
+	errs := make([]error, len(codes))
+	for _, again := range []bool{false, true} {
+		var part []tokenize.CodeToKeep
+		var from []int
+		for i := range codes {
+			if codes[i].Again == again {
+				part, from = append(part, codes[i]), append(from, i)
+			}
+		}
+		if len(part) == 0 {
+			continue
+		}
+		for j, err := range k.keep(ctx, part, again) {
+			errs[from[j]] = err
+		}
+	}
+	return errs
+}
+
+// keep puts codes, or asks whether there are any, which is not recorded.
+func (k keeper) keep(ctx context.Context, codes []tokenize.CodeToKeep, again bool) []error {
+	use := tokenize.CodePut
+	if again {
+		use = tokenize.CodeStatus
+	}
+	w := k.s.work(ctx, use)
 	plain := make([]card.CVC, len(codes))
 	for i := range codes {
 		c := &codes[i]
@@ -101,7 +129,10 @@ func (k keeper) KeepCodes(ctx context.Context, codes []tokenize.CodeToKeep) []er
 		w.add(&c.Caller, Ref{Token: c.Token}).correlation = c.CorrelationID
 	}
 	err := w.find(ctx)
-	if err == nil {
+	switch {
+	case err == nil && again:
+		w.each(ctx, func(int, *target, store.Code) error { return nil })
+	case err == nil:
 		err = w.put(ctx, plain)
 	}
 	if err != nil {
@@ -113,6 +144,9 @@ func (k keeper) KeepCodes(ctx context.Context, codes []tokenize.CodeToKeep) []er
 	for i := range errs {
 		if errs[i] = err; err == nil && w.targets[i].err != nil {
 			errs[i] = w.targets[i].err
+		}
+		if again && errors.Is(errs[i], tokenize.ErrTokenNotFound) {
+			errs[i] = k.s.rejected("CODE_NOT_KEPT", errAgain)
 		}
 	}
 	return errs

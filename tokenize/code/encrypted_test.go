@@ -50,7 +50,7 @@ func TestEncryptedCode(t *testing.T) {
 	is(t, "123", got, err)
 	require.NoError(t, s.Authorized(t.Context(), me, own, d.Token))
 	again, err := r.Save(t.Context(), q)
-	require.NoError(t, err)
+	require.ErrorIs(t, err, tokenize.ErrCodeNotKept)
 	require.Equal(t, d.Token, again.Token)
 	_, err = s.Retrieve(t.Context(), me, own, d.Token)
 	require.Error(t, err, "a spent message brought a code back")

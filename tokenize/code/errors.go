@@ -18,6 +18,9 @@ var (
 	ErrSpent = errors.New("code: the security code has had all its attempts")
 )
 
+// errAgain: the call came before, so that its code is not kept now.
+var errAgain = errors.New("code: a call that comes again keeps none")
+
 func invalid(field string, kind tokenize.FieldKind, explanation string) *tokenize.Error {
 	return &tokenize.Error{Cause: tokenize.InvalidRequest, Field: field, Kind: kind, Explanation: explanation}
 }

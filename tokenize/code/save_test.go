@@ -9,6 +9,7 @@ import (
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/audit"
 	"github.com/cardseal/cardseal/tokenize/card"
+	"github.com/cardseal/cardseal/tokenize/code"
 	"github.com/cardseal/cardseal/tokenize/store"
 )
 
@@ -54,8 +55,8 @@ func TestSaveKeepsCode(t *testing.T) {
 		"update", "put-code", "retrieve-code", "save", "save", "put-code", "put-code", "retrieve-code", "retrieve-code"}, actions)
 }
 
-// A call that is sent again under its idempotency key keeps the code again: perhaps it
-// was sent because that failed.
+// A call that is sent again under its idempotency key keeps no code, though perhaps it
+// was sent because that failed, and says whether one is there.
 func TestSaveAgain(t *testing.T) {
 	w, r, s, _ := shop(t, nil)
 	q := with(t, me, visa, "123")
@@ -73,12 +74,66 @@ func TestSaveAgain(t *testing.T) {
 	_, err = r.Reveal(t.Context(), me, d.Token, "see")
 	require.NoError(t, err)
 	w.eph.put = nil
-	again, err := r.Save(t.Context(), q)
+	kept := func(is error) {
+		t.Helper()
+		again, err := r.Save(t.Context(), q)
+		require.Equal(t, d.Token, again.Token)
+		require.Equal(t, tokenize.Replayed, again.Outcome)
+		if is == nil {
+			require.NoError(t, err)
+			return
+		}
+		require.NotErrorIs(t, err, tokenize.ErrTokenNotFound)
+		require.Equal(t, "CODE_NOT_KEPT", fails(t, err, tokenize.RequestRejected, card.FieldCode, is).SupportCode)
+	}
+	kept(tokenize.ErrCodeNotKept)
+	require.Empty(t, all(t, w.ephemeral))
+	m := w.merchant(r, "M1")
+	require.NoError(t, s.Put(t.Context(), m, own, d.Token, cvc(t, "123"))) // another's
+	kept(tokenize.ErrCodeNotKept)
+	require.NoError(t, s.Put(t.Context(), me, own, d.Token, cvc(t, "123")))
+	w.sink.take()
+	before, err := s.Status(t.Context(), me, own, d.Token)
 	require.NoError(t, err)
-	require.Equal(t, d.Token, again.Token)
-	require.Equal(t, tokenize.Replayed, again.Outcome)
-	got, err := s.Retrieve(t.Context(), me, own, d.Token)
+	kept(nil)
+	now, err := s.Status(t.Context(), me, own, d.Token)
+	require.NoError(t, err)
+	require.Equal(t, before, now, "looking counts nothing")
+	require.Len(t, w.sink.take(), 1, "the save alone is recorded")
+	require.NoError(t, s.Authorized(t.Context(), me, own, d.Token))
+	kept(tokenize.ErrCodeNotKept)
+	_, err = s.Retrieve(t.Context(), me, own, d.Token)
+	unknown(t, err)
+
+	two := []tokenize.SaveRequest{with(t, me, visa2, "123"), with(t, me, visa2, "456")}
+	two[0].IdempotencyKey, two[1].IdempotencyKey = "twice", "twice"
+	res, err := r.SaveBatch(t.Context(), two)
+	require.NoError(t, err)
+	require.Nil(t, res[0].Err)
+	require.Nil(t, res[1].Err, "the first call is in the same batch")
+	got, err := s.Retrieve(t.Context(), me, own, res[1].Details.Token)
 	is(t, "123", got, err)
+}
+
+// A save that is sent again, as late as it may come, undoes no code that was allocated
+// since, and no attempt that was counted.
+func TestSaveAgainIssued(t *testing.T) {
+	w, r, s, _ := bank(t, nil)
+	q := with(t, me, visa, "123")
+	q.IdempotencyKey = "once"
+	d, err := r.Save(t.Context(), q)
+	require.NoError(t, err)
+	require.NoError(t, s.Allocate(t.Context(), me, d.Token))
+	for range 3 {
+		_, err = verify(s, d.Token, "1234") // of another length
+		require.ErrorIs(t, err, code.ErrWrong)
+	}
+	before := all(t, w.durable)
+	_, err = r.Save(t.Context(), q)
+	require.NoError(t, err)
+	require.Equal(t, before, all(t, w.durable))
+	_, err = verify(s, d.Token, "123")
+	require.ErrorIs(t, err, code.ErrBlocked)
 }
 
 // A code that the brand does not carry, and one that the caller may not have kept,
