@@ -49,6 +49,7 @@ func (s *sink) fail(err error) {
 type hooked struct {
 	code.EphemeralStore
 	looked    func()       // after a code was looked up
+	read      func()       // after a read was counted
 	attempted func()       // after an attempt was counted
 	put       func() error // before codes are stored
 	wasPut    func(codes []store.Code)
@@ -59,6 +60,14 @@ func (h *hooked) Code(ctx context.Context, id store.CodeID, now int64) (store.Co
 	c, err := h.EphemeralStore.Code(ctx, id, now)
 	if h.looked != nil {
 		h.looked()
+	}
+	return c, err
+}
+
+func (h *hooked) ReadCode(ctx context.Context, id store.CodeID, now int64) (store.Code, error) {
+	c, err := h.EphemeralStore.ReadCode(ctx, id, now)
+	if h.read != nil {
+		h.read()
 	}
 	return c, err
 }

@@ -80,6 +80,39 @@ func TestReadsAndTime(t *testing.T) {
 	})
 }
 
+// A call that a store or the KMS keeps waiting until the code's time is over does not
+// use it.
+func TestTimeIsUpMeanwhile(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		r := w.repo()
+		s := w.codes(r, w.transient(&code.TransientOptions{TTL: 5 * time.Minute, MaxReads: 2, Sweep: time.Hour}), nil)
+		token := w.save(r, visa)
+		stall := func() { time.Sleep(5 * time.Second) }
+		late := func(call func() error) {
+			t.Helper()
+			w.eph.looked, w.eph.read = nil, nil
+			require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, "123")))
+			time.Sleep(5*time.Minute - time.Second)
+			require.NoError(t, call())
+			w.eph.looked = stall
+			unknown(t, call())
+		}
+		late(func() error { _, err := s.Retrieve(t.Context(), me, own, token); return err })
+		late(func() error { _, err := verify(s, token, "123"); return err })
+		late(func() error { return s.ResetTries(t.Context(), me, own, token) })
+		late(func() error { return s.Unblock(t.Context(), me, own, token) })
+
+		w.eph.looked = nil
+		require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, "123")))
+		time.Sleep(5*time.Minute - time.Second)
+		w.eph.read = stall
+		got, err := s.Retrieve(t.Context(), me, own, token)
+		unknown(t, err)
+		require.True(t, got.IsZero())
+	})
+}
+
 // By default a code is given out once.
 func TestDefaults(t *testing.T) {
 	w := newWorld(t)

@@ -2,6 +2,7 @@ package code
 
 import (
 	"context"
+	"time"
 
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/card"
@@ -60,14 +61,20 @@ func (w *work) retrieve(ctx context.Context, t *target, c store.Code) (card.CVC,
 	if err != nil {
 		return card.CVC{}, err
 	}
-	read, err := w.s.kept.store.ReadCode(ctx, t.id, w.now.UnixMilli())
+	// Its time may have come since it was found, or come while it is read.
+	read, err := w.s.kept.store.ReadCode(ctx, t.id, time.Now().UnixMilli())
+	if err == nil && read.RecordID != c.RecordID { // another was put meanwhile
+		code, err = w.readable(ctx, &read)
+	} else if err == nil {
+		err = w.blocked(&read)
+	}
+	if err == nil && read.Expired(time.Now().UnixMilli()) {
+		err = store.ErrNotFound
+	}
 	if err != nil {
 		return card.CVC{}, w.s.missing(err)
 	}
-	if read.RecordID != c.RecordID { // another was put meanwhile
-		return w.readable(ctx, &read)
-	}
-	return code, w.blocked(&read)
+	return code, nil
 }
 
 func (w *work) readable(ctx context.Context, c *store.Code) (card.CVC, error) {

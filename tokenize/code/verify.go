@@ -2,6 +2,7 @@ package code
 
 import (
 	"context"
+	"time"
 
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/audit"
@@ -84,7 +85,7 @@ func (w *work) verify(ctx context.Context, t *target, c store.Code, candidate ca
 	if err != nil {
 		return CounterStatus{}, err
 	}
-	a, err := s.kept.store.Attempt(ctx, t.id, counter, s.limits, w.now.UnixMilli())
+	a, err := s.kept.store.Attempt(ctx, t.id, counter, s.limits, time.Now().UnixMilli())
 	switch {
 	case err != nil:
 		return CounterStatus{}, s.missing(err)
