@@ -96,7 +96,7 @@ func (s *Codes) reset(ctx context.Context, c tokenize.Caller, u tokenize.CodeUse
 		ids = append(ids, uint16(id))
 	}
 	w.each(ctx, func(int, *target, store.Code) error {
-		return s.missing(s.kept.store.ResetTries(ctx, t.id, ids, u == tokenize.CodeUnblock, time.Now().UnixMilli()))
+		return s.missing(s.kept.store.ResetTries(ctx, t.id, ids, u == tokenize.CodeUnblock, s.limits, time.Now().UnixMilli()))
 	})
 	if t.err == nil {
 		for _, id := range wallets {

@@ -274,3 +274,26 @@ func TestKMSAway(t *testing.T) {
 	require.Equal(t, card1(3), st.Counters[0])
 	require.Equal(t, 100, st.ReadsLeft)
 }
+
+// Attempts that a crash cut short block a counter though nothing wrote that down:
+// Unblock ends it, ResetTries does not.
+func TestResetAfterCrash(t *testing.T) {
+	w, _, s, token := shop(t, nil)
+	require.NoError(t, s.Put(t.Context(), me, own, token, cvc(t, "123")))
+	for range 2 {
+		_, err := verify(s, token, "124")
+		require.ErrorIs(t, err, code.ErrWrong)
+	}
+	id := all(t, w.ephemeral)[0].ID
+	_, err := w.ephemeral.Attempt(t.Context(), id, uint16(code.Card), store.TryLimits{Tries: 3, Guesses: 15}, 0)
+	require.NoError(t, err)
+	require.NoError(t, s.ResetTries(t.Context(), me, own, token))
+	st, err := s.Status(t.Context(), me, own, token)
+	require.NoError(t, err)
+	require.Equal(t, card1(0), st.Counters[0])
+	_, err = verify(s, token, "123")
+	require.ErrorIs(t, err, code.ErrBlocked)
+	require.NoError(t, s.Unblock(t.Context(), me, own, token))
+	_, err = verify(s, token, "123")
+	require.NoError(t, err)
+}

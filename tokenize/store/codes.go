@@ -46,9 +46,10 @@ type Codes interface {
 	// once, whatever the outcome: twice right gives back two guesses.
 	Settle(ctx context.Context, id CodeID, a Attempt, right bool, l TryLimits) error
 	// ResetTries sets Base of the counters named to their last number and, if unblock
-	// is set, clears Blocked of them. Guesses stay. A code that is not there is
-	// [ErrNotFound].
-	ResetTries(ctx context.Context, id CodeID, counters []uint16, unblock bool, now int64) error
+	// is set, clears Blocked of them. Without unblock a counter that has no attempt left
+	// by l.Tries stays as it is: a crash may have kept Blocked from being set. Guesses
+	// stay. A code that is not there is [ErrNotFound].
+	ResetTries(ctx context.Context, id CodeID, counters []uint16, unblock bool, l TryLimits, now int64) error
 	// ReplaceRecord puts another sealed record in place of the one that c has, and
 	// leaves all else alone: for sealing anew under another key. It is [ErrFenced] as
 	// PutCodes is, and [ErrConflict] where the code has another record by now or is not

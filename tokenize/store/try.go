@@ -70,9 +70,9 @@ func (c *Code) Settle(a *Attempt, right bool, l TryLimits) bool {
 }
 
 // Reset changes c as [Codes.ResetTries] does.
-func (c *Code) Reset(counters []uint16, unblock bool) {
+func (c *Code) Reset(counters []uint16, unblock bool, l TryLimits) {
 	for i := range c.Counters {
-		if n := &c.Counters[i]; slices.Contains(counters, n.ID) {
+		if n := &c.Counters[i]; slices.Contains(counters, n.ID) && (unblock || n.Taken-n.Base < uint64(l.Tries)) {
 			n.Base = n.Taken
 			n.Blocked = n.Blocked && !unblock
 		}

@@ -106,12 +106,18 @@ func (c codes) Settle(ctx context.Context, id store.CodeID, a store.Attempt, rig
 }
 
 // ResetTries is one transaction.
-func (c codes) ResetTries(ctx context.Context, id store.CodeID, counters []uint16, unblock bool, now int64) error {
+func (c codes) ResetTries(ctx context.Context, id store.CodeID, counters []uint16, unblock bool, l store.TryLimits, now int64) error {
+	if err := c.db.ready(ctx); err != nil {
+		return err
+	}
+	if err := store.CheckLimits(l); err != nil {
+		return err
+	}
 	return c.change(ctx, &id, func(code *store.Code) error {
 		if code.Expired(now) {
 			return store.ErrNotFound
 		}
-		code.Reset(counters, unblock)
+		code.Reset(counters, unblock, l)
 		return nil
 	})
 }

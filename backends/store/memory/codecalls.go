@@ -82,8 +82,11 @@ func (c *Codes) Settle(ctx context.Context, id store.CodeID, a store.Attempt, ri
 }
 
 // ResetTries counts under the store's lock.
-func (c *Codes) ResetTries(ctx context.Context, id store.CodeID, counters []uint16, unblock bool, now int64) error {
-	return c.with(ctx, id, now, func(e *code) { e.Reset(counters, unblock) })
+func (c *Codes) ResetTries(ctx context.Context, id store.CodeID, counters []uint16, unblock bool, l store.TryLimits, now int64) error {
+	if err := store.CheckLimits(l); err != nil {
+		return err
+	}
+	return c.with(ctx, id, now, func(e *code) { e.Reset(counters, unblock, l) })
 }
 
 // ReplaceRecord overwrites the record of before.

@@ -60,7 +60,7 @@ func TestCountingAnswerLost(t *testing.T) {
 			return c.Settle(t.Context(), a.Code.ID, a, true, limits)
 		}, func(want *store.Code) { want.Guesses, want.Counters[0].Base = 0, 1 }},
 		"ResetTries": {"UPDATE", func(c store.Codes, a store.Attempt) error {
-			return c.ResetTries(t.Context(), a.Code.ID, []uint16{1}, true, 0)
+			return c.ResetTries(t.Context(), a.Code.ID, []uint16{1}, true, limits, 0)
 		}, func(want *store.Code) { want.Counters[0].Base = 1 }},
 		"PutCodes": {"", func(c store.Codes, a store.Attempt) error {
 			again := a.Code

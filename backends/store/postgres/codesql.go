@@ -56,7 +56,7 @@ func newCodeStatements(schema string) codeStatements {
 		settleWrong: s("UPDATE @codes SET blocked[array_position(counters, $6::integer)] = true WHERE #ID AND record_id = $5 AND $6::integer = ANY(counters) " +
 			"AND NOT blocked[array_position(counters, $6::integer)] AND $7::bigint - base[array_position(counters, $6::integer)] >= $8::bigint"),
 		reset: s("UPDATE @codes SET " +
-			"base = ARRAY(SELECT CASE WHEN w.id = ANY($6::integer[]) THEN w.taken ELSE w.base END FROM unnest(counters, taken, base) WITH ORDINALITY AS w(id, taken, base, at) ORDER BY w.at), " +
+			"base = ARRAY(SELECT CASE WHEN w.id = ANY($6::integer[]) AND ($7::boolean OR w.taken - w.base < $8::bigint) THEN w.taken ELSE w.base END FROM unnest(counters, taken, base) WITH ORDINALITY AS w(id, taken, base, at) ORDER BY w.at), " +
 			"blocked = ARRAY(SELECT w.blocked AND NOT ($7::boolean AND w.id = ANY($6::integer[])) FROM unnest(counters, blocked) WITH ORDINALITY AS w(id, blocked, at) ORDER BY w.at) " +
 			"WHERE #ID AND #LIVE"),
 		replace: s("UPDATE @codes SET record = $7, key = $8 WHERE #ID AND record_id = $5 AND record = $6"),

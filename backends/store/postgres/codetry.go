@@ -109,8 +109,11 @@ func (c codes) Settle(ctx context.Context, id store.CodeID, a store.Attempt, rig
 }
 
 // ResetTries is one statement.
-func (c codes) ResetTries(ctx context.Context, id store.CodeID, counters []uint16, unblock bool, now int64) error {
+func (c codes) ResetTries(ctx context.Context, id store.CodeID, counters []uint16, unblock bool, l store.TryLimits, now int64) error {
 	if err := c.db.ready(ctx); err != nil {
+		return err
+	}
+	if err := store.CheckLimits(l); err != nil {
 		return err
 	}
 	if !isText(id.Owner) {
@@ -121,7 +124,7 @@ func (c codes) ResetTries(ctx context.Context, id store.CodeID, counters []uint1
 		ids[i] = int32(counter)
 	}
 	return c.db.single(ctx, func(conn *pgxpool.Conn) error {
-		tag, err := conn.Exec(ctx, c.db.codeSQL.reset, codeArgs(&id, now, ids, unblock)...)
+		tag, err := conn.Exec(ctx, c.db.codeSQL.reset, codeArgs(&id, now, ids, unblock, int64(l.Tries))...)
 		if err == nil && tag.RowsAffected() == 0 {
 			err = store.ErrNotFound
 		}

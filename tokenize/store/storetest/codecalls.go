@@ -21,7 +21,7 @@ func codeCalls(ctx context.Context, h *codes, c store.Code) map[string]error {
 	_, errs["ReadCode"] = h.c.ReadCode(ctx, c.ID, codeNow)
 	_, errs["Attempt"] = h.c.Attempt(ctx, c.ID, 1, tries, codeNow)
 	errs["Settle"] = h.c.Settle(ctx, c.ID, store.Attempt{Result: store.TryTaken, Counter: 1, Number: 1, Code: c}, false, tries)
-	errs["ResetTries"] = h.c.ResetTries(ctx, c.ID, []uint16{1}, true, codeNow)
+	errs["ResetTries"] = h.c.ResetTries(ctx, c.ID, []uint16{1}, true, tries, codeNow)
 	errs["ReplaceRecord"] = h.c.ReplaceRecord(ctx, c, record(h.key))
 	errs["EraseCode"] = h.c.EraseCode(ctx, c.ID)
 	errs["EraseToken"] = h.c.EraseToken(ctx, c.ID.Scope, c.Token)
@@ -168,6 +168,7 @@ func codesInvalid(h *codes) {
 		h.invalid(err, "Attempt")
 		a := store.Attempt{Result: store.TryTaken, Counter: 1, Number: 1, Code: c}
 		h.invalid(h.c.Settle(h.Context(), c.ID, a, false, l), "Settle")
+		h.invalid(h.c.ResetTries(h.Context(), c.ID, []uint16{1}, false, l, codeNow), "ResetTries")
 	}
 	for _, result := range []store.TryResult{0, store.TryBlocked, store.TryCapped} {
 		a := store.Attempt{Result: result, Counter: 1, Code: c}

@@ -140,13 +140,13 @@ func (m *codeReference) settle(id store.CodeID, a store.Attempt, isRight bool, l
 	}
 }
 
-func (m *codeReference) reset(id store.CodeID, counters []uint16, unblock bool, now int64) error {
+func (m *codeReference) reset(id store.CodeID, counters []uint16, unblock bool, l store.TryLimits, now int64) error {
 	k := m.live(id, now)
 	if k == nil {
 		return store.ErrNotFound
 	}
 	for _, counter := range counters {
-		if t := k.tries[counter]; t != nil {
+		if t := k.tries[counter]; t != nil && (unblock || len(t.attempts)-t.base < int(l.Tries)) {
 			t.base = len(t.attempts)
 			if unblock {
 				t.blocked = false
@@ -253,7 +253,7 @@ func codesModel(h *codes) {
 		case what < 89:
 			counters := []uint16{counter, uint16(random.IntN(4))}[:random.IntN(3)]
 			unblock := random.IntN(2) == 0
-			same("ResetTries", h.c.ResetTries(ctx, id, counters, unblock, now), m.reset(id, counters, unblock, now))
+			same("ResetTries", h.c.ResetTries(ctx, id, counters, unblock, l, now), m.reset(id, counters, unblock, l, now))
 		case what < 94:
 			if len(seen) == 0 {
 				continue

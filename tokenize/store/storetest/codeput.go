@@ -36,7 +36,7 @@ func codeMissing(h *codes) {
 	h.is(err, store.ErrNotFound, "ReadCode")
 	_, err = h.c.Attempt(ctx, gone.ID, 1, tries, codeNow)
 	h.is(err, store.ErrNotFound, "Attempt")
-	h.is(h.c.ResetTries(ctx, gone.ID, []uint16{1}, true, codeNow), store.ErrNotFound, "ResetTries")
+	h.is(h.c.ResetTries(ctx, gone.ID, []uint16{1}, true, tries, codeNow), store.ErrNotFound, "ResetTries")
 	h.is(h.c.ReplaceRecord(ctx, gone, record(h.key)), store.ErrConflict, "ReplaceRecord")
 	a := store.Attempt{Result: store.TryTaken, Counter: 1, Number: 1, Code: gone}
 	h.noError(h.c.Settle(ctx, gone.ID, a, false, tries), "Settle")
@@ -75,7 +75,7 @@ func codesApart(h *codes) {
 	h.tried(mine.ID, 1, false, 1, 2, 3)
 	_, err := h.c.ReadCode(h.Context(), mine.ID, codeNow)
 	h.noError(err, "ReadCode")
-	h.noError(h.c.ResetTries(h.Context(), mine.ID, []uint16{1}, true, codeNow), "ResetTries")
+	h.noError(h.c.ResetTries(h.Context(), mine.ID, []uint16{1}, true, tries, codeNow), "ResetTries")
 	mine, err = h.c.Code(h.Context(), mine.ID, codeNow)
 	h.noError(err, "Code")
 	h.noError(h.c.ReplaceRecord(h.Context(), mine, record(h.key)), "ReplaceRecord")
@@ -101,7 +101,7 @@ func codeExpiry(h *codes) {
 	h.noError(err, "Attempt")
 	read, err := h.c.ReadCode(ctx, c.ID, codeExpires-1)
 	h.noError(err, "ReadCode")
-	h.noError(h.c.ResetTries(ctx, c.ID, []uint16{1}, true, codeExpires-1), "ResetTries")
+	h.noError(h.c.ResetTries(ctx, c.ID, []uint16{1}, true, tries, codeExpires-1), "ResetTries")
 	for _, now := range []int64{codeExpires, codeExpires + 1, math.MaxInt64} {
 		_, err := h.c.Code(ctx, c.ID, now)
 		h.is(err, store.ErrNotFound, "Code")
@@ -109,7 +109,7 @@ func codeExpiry(h *codes) {
 		h.is(err, store.ErrNotFound, "ReadCode")
 		_, err = h.c.Attempt(ctx, c.ID, 1, tries, now)
 		h.is(err, store.ErrNotFound, "Attempt")
-		h.is(h.c.ResetTries(ctx, c.ID, []uint16{1}, true, now), store.ErrNotFound, "ResetTries")
+		h.is(h.c.ResetTries(ctx, c.ID, []uint16{1}, true, tries, now), store.ErrNotFound, "ResetTries")
 	}
 	// What was refused counted nothing.
 	read.Reads--

@@ -166,7 +166,7 @@ func codeResetRace(h *codes) {
 	atOnce(codeCallers, func(g int) {
 		for range 4 {
 			if g%4 == 0 {
-				if err := h.c.ResetTries(h.Context(), c.ID, []uint16{1}, true, codeNow); err != nil {
+				if err := h.c.ResetTries(h.Context(), c.ID, []uint16{1}, true, tries, codeNow); err != nil {
 					h.Errorf("ResetTries: %v", err)
 				}
 				continue
@@ -185,7 +185,7 @@ func codeResetRace(h *codes) {
 	if n > 30 {
 		h.Fatalf("%d attempts were let through, the cap is 30", n)
 	}
-	h.noError(h.c.ResetTries(h.Context(), c.ID, []uint16{1}, true, codeNow), "ResetTries")
+	h.noError(h.c.ResetTries(h.Context(), c.ID, []uint16{1}, true, tries, codeNow), "ResetTries")
 	h.counters(c.ID, uint32(n), store.TryCounter{ID: 1, Taken: uint64(n), Base: uint64(n)})
 }
 

@@ -91,7 +91,7 @@ func codeTriesCapped(h *codes) {
 	h.counters(c.ID, 3, want...)
 	h.settle(h.attempt(c.ID, 2, l, store.TryTaken, 3), false)
 	h.attempt(c.ID, 1, l, store.TryCapped, 0)
-	h.noError(h.c.ResetTries(h.Context(), c.ID, []uint16{1, 2, 3}, true, codeNow), "ResetTries")
+	h.noError(h.c.ResetTries(h.Context(), c.ID, []uint16{1, 2, 3}, true, tries, codeNow), "ResetTries")
 	h.attempt(c.ID, 1, l, store.TryCapped, 0) // for as long as the code lives
 	h.attempt(c.ID, 1, store.TryLimits{Tries: 3, Guesses: 5}, store.TryTaken, 4)
 }
@@ -181,13 +181,13 @@ func codeReset(h *codes) {
 	h.tried(c.ID, 3, false, 1, 2)
 	reset := func(unblock bool, counters ...uint16) {
 		h.Helper()
-		h.noError(h.c.ResetTries(h.Context(), c.ID, counters, unblock, codeNow), "ResetTries")
+		h.noError(h.c.ResetTries(h.Context(), c.ID, counters, unblock, tries, codeNow), "ResetTries")
 	}
 	reset(true)
 	reset(true, 9) // one that was never tried is not made
 	h.counters(c.ID, 6, store.TryCounter{ID: 1, Taken: 3, Blocked: true}, store.TryCounter{ID: 2, Taken: 1}, store.TryCounter{ID: 3, Taken: 2})
 	reset(false, 1, 2, 2)
-	h.counters(c.ID, 6, store.TryCounter{ID: 1, Taken: 3, Base: 3, Blocked: true}, store.TryCounter{ID: 2, Taken: 1, Base: 1}, store.TryCounter{ID: 3, Taken: 2})
+	h.counters(c.ID, 6, store.TryCounter{ID: 1, Taken: 3, Blocked: true}, store.TryCounter{ID: 2, Taken: 1, Base: 1}, store.TryCounter{ID: 3, Taken: 2})
 	h.attempt(c.ID, 1, tries, store.TryBlocked, 0)
 	reset(true, 3, 1)
 	h.counters(c.ID, 6, store.TryCounter{ID: 1, Taken: 3, Base: 3}, store.TryCounter{ID: 2, Taken: 1, Base: 1}, store.TryCounter{ID: 3, Taken: 2, Base: 2})
@@ -195,4 +195,21 @@ func codeReset(h *codes) {
 	reset(true, 1)
 	h.settle(late, false) // from before the reset
 	h.counters(c.ID, 7, store.TryCounter{ID: 1, Taken: 4, Base: 4}, store.TryCounter{ID: 2, Taken: 1, Base: 1}, store.TryCounter{ID: 3, Taken: 2, Base: 2})
+
+	// Three attempts of which the last was never settled block, though Blocked is not set;
+	// by a wider limit they do not.
+	crash := h.saved("b")
+	h.tried(crash.ID, 1, false, 1, 2)
+	h.attempt(crash.ID, 1, tries, store.TryTaken, 3)
+	for range 2 {
+		h.noError(h.c.ResetTries(h.Context(), crash.ID, []uint16{1}, false, tries, codeNow), "ResetTries")
+		h.counters(crash.ID, 3, store.TryCounter{ID: 1, Taken: 3})
+	}
+	wider := store.TryLimits{Tries: 4, Guesses: 100}
+	h.noError(h.c.ResetTries(h.Context(), crash.ID, []uint16{1}, false, wider, codeNow), "ResetTries")
+	h.counters(crash.ID, 3, store.TryCounter{ID: 1, Taken: 3, Base: 3})
+	h.tried(crash.ID, 1, false, 4, 5)
+	h.attempt(crash.ID, 1, tries, store.TryTaken, 6)
+	h.noError(h.c.ResetTries(h.Context(), crash.ID, []uint16{1}, true, tries, codeNow), "ResetTries")
+	h.counters(crash.ID, 6, store.TryCounter{ID: 1, Taken: 6, Base: 6})
 }
