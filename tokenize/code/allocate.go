@@ -6,8 +6,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
+	"github.com/cardseal/cardseal/crypto/envelope"
+	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/card"
 	"github.com/cardseal/cardseal/tokenize/store"
@@ -15,8 +18,10 @@ import (
 
 // Allocate draws a code for an issued card: 4 digits for American Express, none for
 // UATP, 3 for the others, uniformly from all, and where it replaces a code from all
-// others. [Codes.Retrieve] gives it out. Of two calls at once each draws another than
-// the code that both found, and one of the two is kept. The caller needs
+// others, but from all where nobody can read that code any more: its data key was
+// destroyed, or its record is damaged. [Codes.Retrieve] gives it out. Of two calls at
+// once each draws another than the code that both found, and one of the two is kept,
+// which may be the code that the other kept for a moment. The caller needs
 // tokenize.MaySaveCode; transient codes are not drawn.
 func (s *Codes) Allocate(ctx context.Context, c tokenize.Caller, token string) error {
 	w, err := s.start(ctx, c, tokenize.CodeAllocate, 1, func(int) Ref { return Ref{Token: token} })
@@ -53,16 +58,35 @@ func (w *work) draw(ctx context.Context, t *target) (card.CVC, error) {
 	switch c, err := w.s.kept.store.Code(ctx, t.id, w.now.UnixMilli()); {
 	case err == nil:
 		code, err := w.s.kept.open(ctx, &c)
-		if err != nil {
+		if err != nil && !w.s.gone(ctx, &c, err) {
 			return card.CVC{}, err
 		}
-		if code.Len() == digits {
+		if err == nil && code.Len() == digits {
 			old = number(code)
 		}
 	case !errors.Is(err, store.ErrNotFound):
 		return card.CVC{}, err
 	}
 	return drawn(digits, old)
+}
+
+// gone reports whether nobody can read a code any more that could not be opened. A key
+// that is away, disabled or not known here may come back, and what another version wrote
+// others can read.
+func (s *Codes) gone(ctx context.Context, c *store.Code, err error) bool {
+	if s.a.Fatal(ctx, err) || errors.Is(err, envelope.ErrVersion) || errors.Is(err, envelope.ErrSuite) {
+		return false
+	}
+	if !errors.Is(err, keys.ErrDisabled) {
+		return s.a.Fault(err, "").SupportCode == "RECORD_DAMAGED"
+	}
+	ring, err := s.a.Ring()
+	if err != nil {
+		return false
+	}
+	records, err := ring.Records(ctx)
+	id, _ := envelope.StoredKeyID(c.Record)
+	return err == nil && slices.ContainsFunc(records, func(r keys.Record) bool { return r.ID == id && r.State == keys.Destroyed })
 }
 
 // drawn is a random code of so many digits that is not old, which is negative where

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cardseal/cardseal/crypto/envelope"
 	"github.com/cardseal/cardseal/keys"
 	"github.com/cardseal/cardseal/tokenize"
 	"github.com/cardseal/cardseal/tokenize/audit"
@@ -194,4 +195,43 @@ func TestAllocate(t *testing.T) {
 	events := w.sink.take()
 	require.Equal(t, audit.AllocateCode, events[1].Action)
 	require.Equal(t, audit.Done, events[1].Outcome)
+}
+
+// What takes the place of a code that nobody can read any more is drawn from all; while
+// the code may yet be read it stays.
+func TestAllocateInPlaceOfLost(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, _, s, token := bank(t, nil)
+		require.NoError(t, s.Allocate(t.Context(), me, token))
+		before := all(t, w.durable)
+		first, m := keyOf(t, before[0]), w.manager("")
+		_, err := m.Rotate(t.Context(), keys.CVC)
+		require.NoError(t, err)
+		require.NoError(t, m.Disable(t.Context(), first))
+		time.Sleep(time.Hour) // no process has the key in memory
+		fails(t, s.Allocate(t.Context(), me, token), tokenize.ServerFailed, "", keys.ErrDisabled)
+		require.Equal(t, before, all(t, w.durable))
+		_, err = m.Destroy(t.Context(), first, keys.DestroyOptions{CloseFence: w.vault.CloseFence, Census: w.vault.KeyInUse, Shred: true})
+		require.NoError(t, err)
+		_, err = s.Retrieve(t.Context(), me, own, token)
+		fails(t, err, tokenize.ServerFailed, "", keys.ErrDisabled)
+		works := func() {
+			t.Helper()
+			require.NoError(t, s.Allocate(t.Context(), me, token))
+			_, err = s.Retrieve(t.Context(), me, own, token)
+			require.NoError(t, err)
+		}
+		works()
+
+		c := all(t, w.durable)[0]
+		c.Record[len(c.Record)-1] ^= 1
+		require.NoError(t, w.durable.PutCodes(t.Context(), []store.Code{c}))
+		works()
+		c = all(t, w.durable)[0]
+		unknown := envelope.NewKeyID() // as after the key store alone was restored
+		copy(c.Record[2:], unknown[:])
+		require.NoError(t, w.durable.OpenFence(t.Context(), unknown))
+		require.NoError(t, w.durable.PutCodes(t.Context(), []store.Code{c}))
+		fails(t, s.Allocate(t.Context(), me, token), tokenize.ServerFailed, "", envelope.ErrUnknownKey)
+	})
 }
