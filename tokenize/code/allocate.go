@@ -24,22 +24,29 @@ import (
 // which may be the code that the other kept for a moment. The caller needs
 // tokenize.MaySaveCode; transient codes are not drawn.
 func (s *Codes) Allocate(ctx context.Context, c tokenize.Caller, token string) error {
-	w, err := s.start(ctx, c, tokenize.CodeAllocate, 1, func(int) Ref { return Ref{Token: token} })
+	return one(s.AllocateBatch(ctx, c, []string{token}))
+}
+
+// AllocateBatch is Allocate for many; of several for one card the last is kept. The
+// errors are as those of [Codes.PutBatch].
+func (s *Codes) AllocateBatch(ctx context.Context, c tokenize.Caller, tokens []string) ([]*tokenize.Error, error) {
+	w, err := s.start(ctx, c, tokenize.CodeAllocate, len(tokens), func(i int) Ref { return Ref{Token: tokens[i]} })
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if s.kept.owners {
-		return w.failed(ctx, invalid("policy", tokenize.Unsupported, "keeps codes that others issued"))
+		return nil, w.failed(ctx, invalid("policy", tokenize.Unsupported, "keeps codes that others issued"))
 	}
-	t := &w.targets[0]
-	var code card.CVC
-	if t.err == nil {
-		code, t.err = w.draw(ctx, t)
+	codes := make([]card.CVC, len(tokens))
+	for i := range w.targets {
+		if t := &w.targets[i]; t.err == nil {
+			codes[i], t.err = w.draw(ctx, t)
+		}
 	}
-	if err := w.put(ctx, []card.CVC{code}); err != nil {
-		return w.failed(ctx, err)
+	if err := w.put(ctx, codes); err != nil {
+		return nil, w.failed(ctx, err)
 	}
-	return one(w.errs(ctx))
+	return w.errs(ctx)
 }
 
 // draw draws another code than the one that is there.

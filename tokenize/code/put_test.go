@@ -1,6 +1,7 @@
 package code_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -210,6 +211,37 @@ func TestBatches(t *testing.T) {
 	require.Equal(t, 14, st[0].Status.GuessesLeft)
 	require.ErrorIs(t, st[1].Err, tokenize.ErrTokenNotFound)
 	require.Equal(t, 15, st[2].Status.GuessesLeft)
+	for name, batch := range map[string]func(context.Context, tokenize.Caller, []code.Ref, ...code.Counter) ([]*tokenize.Error, error){
+		"reset": s.ResetTriesBatch, "unblock": s.UnblockBatch,
+	} {
+		for _, ref := range []code.Ref{refs[0], refs[2]} {
+			for _, by := range []code.Counter{code.Card, code.GooglePay, code.ApplePay} {
+				_, err := s.Verify(t.Context(), me, own, ref.Token, cvc(t, "124"), by)
+				require.ErrorIs(t, err, code.ErrWrong)
+			}
+		}
+		w.sink.take()
+		done, err := batch(t.Context(), me, refs, code.GooglePay)
+		require.NoError(t, err, name)
+		require.Nil(t, done[0])
+		require.ErrorIs(t, done[1], tokenize.ErrTokenNotFound)
+		require.Nil(t, done[2])
+		require.Len(t, w.sink.take(), 5, "of each token, and of each wallet that is known")
+		st, err := s.StatusBatch(t.Context(), me, refs)
+		require.NoError(t, err)
+		for _, i := range []int{0, 2} {
+			require.Equal(t, 3, st[i].Status.Counters[0].Left, name)
+			require.NotEqual(t, 3, st[i].Status.Counters[1].Left, "not named")
+			require.Equal(t, 3, st[i].Status.Counters[2].Left, name)
+		}
+		done, err = batch(t.Context(), me, refs, 7)
+		require.NoError(t, err)
+		for i := range done {
+			require.Equal(t, "counter", done[i].Field)
+		}
+		_, err = batch(t.Context(), me, make([]code.Ref, code.MaxBatch+1))
+		fails(t, err, tokenize.InvalidRequest, "batch", nil)
+	}
 	done, err := s.AuthorizedBatch(t.Context(), me, refs)
 	require.NoError(t, err)
 	require.Nil(t, done[0])
@@ -218,6 +250,36 @@ func TestBatches(t *testing.T) {
 	require.Empty(t, all(t, w.ephemeral))
 	_, err = s.StatusBatch(t.Context(), me, make([]code.Ref, code.MaxBatch+1))
 	fails(t, err, tokenize.InvalidRequest, "batch", nil)
+}
+
+// Codes are drawn in a batch as one by one.
+func TestAllocateBatch(t *testing.T) {
+	w, r, s, one := bank(t, nil)
+	two, none := w.save(r, amex), w.save(r, uatp)
+	tokens := []string{one, "0", two, none, two}
+	var last [2]card.CVC
+	for range 100 {
+		errs, err := s.AllocateBatch(t.Context(), me, tokens)
+		require.NoError(t, err)
+		require.Nil(t, errs[0])
+		require.ErrorIs(t, errs[1], tokenize.ErrTokenNotFound)
+		require.Nil(t, errs[2])
+		require.Equal(t, card.FieldCode, errs[3].Field)
+		require.Nil(t, errs[4])
+		for i, token := range []string{one, two} {
+			next, err := s.Retrieve(t.Context(), me, own, token)
+			require.NoError(t, err)
+			require.Equal(t, 3+i, next.Len())
+			require.False(t, last[i].Equal(next))
+			last[i] = next
+		}
+	}
+	require.Len(t, all(t, w.durable), 2)
+	_, err := s.AllocateBatch(t.Context(), me, make([]string, code.MaxBatch+1))
+	fails(t, err, tokenize.InvalidRequest, "batch", nil)
+	w.issuer.put = func() error { return store.ErrUnavailable }
+	_, err = s.AllocateBatch(t.Context(), me, tokens)
+	fails(t, err, tokenize.ServerBusy, "", store.ErrUnavailable)
 }
 
 // A batch whose codes cannot be stored stores none, and each is recorded as failed.

@@ -73,37 +73,53 @@ func (s *Codes) statusOf(c *store.Code) Status {
 // included. The wrong attempts that the code has had in its life stay counted. The
 // caller needs tokenize.MayUnblockCode.
 func (s *Codes) Unblock(ctx context.Context, c tokenize.Caller, o Owner, token string, wallets ...Counter) error {
-	return s.reset(ctx, c, tokenize.CodeUnblock, Ref{o, token}, wallets)
+	return one(s.UnblockBatch(ctx, c, []Ref{{o, token}}, wallets...))
+}
+
+// UnblockBatch is Unblock for many. The i-th error, where not nil, says why the i-th
+// code's counters are as they were.
+func (s *Codes) UnblockBatch(ctx context.Context, c tokenize.Caller, refs []Ref, wallets ...Counter) ([]*tokenize.Error, error) {
+	return s.reset(ctx, c, tokenize.CodeUnblock, refs, wallets)
 }
 
 // ResetTries sets the card's own counter and those of the wallets named to zero. A
 // counter that is Blocked stays so: see [Codes.Unblock]. The caller needs
 // tokenize.MayUnblockCode.
 func (s *Codes) ResetTries(ctx context.Context, c tokenize.Caller, o Owner, token string, wallets ...Counter) error {
-	return s.reset(ctx, c, tokenize.CodeReset, Ref{o, token}, wallets)
+	return one(s.ResetTriesBatch(ctx, c, []Ref{{o, token}}, wallets...))
 }
 
-func (s *Codes) reset(ctx context.Context, c tokenize.Caller, u tokenize.CodeUse, ref Ref, wallets []Counter) error {
-	w, err := s.start(ctx, c, u, 1, func(int) Ref { return ref })
+// ResetTriesBatch is ResetTries for many, as [Codes.UnblockBatch] is Unblock.
+func (s *Codes) ResetTriesBatch(ctx context.Context, c tokenize.Caller, refs []Ref, wallets ...Counter) ([]*tokenize.Error, error) {
+	return s.reset(ctx, c, tokenize.CodeReset, refs, wallets)
+}
+
+func (s *Codes) reset(ctx context.Context, c tokenize.Caller, u tokenize.CodeUse, refs []Ref, wallets []Counter) ([]*tokenize.Error, error) {
+	w, err := s.start(ctx, c, u, len(refs), func(i int) Ref { return refs[i] })
 	if err != nil {
-		return err
+		return nil, err
 	}
-	t, ids := &w.targets[0], []uint16{uint16(Card)}
+	ids := []uint16{uint16(Card)}
 	for _, id := range wallets {
 		if err := id.check(); err != nil {
-			t.err = err // whatever the token is
+			for i := range w.targets {
+				w.targets[i].err = err // whatever the token is
+			}
 		}
 		ids = append(ids, uint16(id))
 	}
-	w.each(ctx, func(int, *target, store.Code) error {
+	w.each(ctx, func(_ int, t *target, _ store.Code) error {
 		return s.missing(s.kept.store.ResetTries(ctx, t.id, ids, u == tokenize.CodeUnblock, s.limits, time.Now().UnixMilli()))
 	})
-	if t.err == nil {
+	for i := range w.targets {
+		t := &w.targets[i]
 		for _, id := range wallets {
-			e := w.event(&target{caller: t.caller, owner: t.owner, counter: id, correlation: t.correlation, subject: t.subject}, u)
-			w.more = append(w.more, e)
+			if t.err == nil {
+				e := w.event(&target{caller: t.caller, owner: t.owner, counter: id, correlation: t.correlation, subject: t.subject}, u)
+				w.more = append(w.more, e)
+			}
 		}
+		t.counter = Card
 	}
-	t.counter = Card
-	return one(w.errs(ctx))
+	return w.errs(ctx)
 }
