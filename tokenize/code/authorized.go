@@ -7,7 +7,10 @@ import (
 )
 
 // Authorized says that the payment was authorized, or will not be: the owner's code
-// for the card is erased at once. One that is not there any more is no error. An
+// for the card is erased at once, through whichever of its tokens it was put. One that
+// is not there any more is no error. Of a deleted token the card is not known: what is
+// erased then is what was put through that token, for whichever owner, and a code that
+// was put through another token of the card stays until one that lives is named. An
 // issuer's codes are not erased so. The caller needs tokenize.MaySaveCode.
 func (s *Codes) Authorized(ctx context.Context, c tokenize.Caller, o Owner, token string) error {
 	return one(s.AuthorizedBatch(ctx, c, []Ref{{o, token}}))

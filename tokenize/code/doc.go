@@ -33,8 +33,9 @@
 // while the epoch lived (a snapshot of the volume or the virtual machine, a dump of the
 // ephemeral database, swap, a core file) can, together with access to the KMS; with
 // [TransientOptions].Second it takes copies of both stores, or of memory. After
-// [Codes.Authorized] this API cannot. A crash or a failover of the ephemeral store loses
-// the codes that are pending. Nothing more is promised.
+// [Codes.Authorized], through a token that was not deleted, this API cannot. A crash or
+// a failover of the ephemeral store loses the codes that are pending. Nothing more is
+// promised.
 //
 // The bound holds while a process sweeps: one that has the Transient open does. Of
 // the ephemeral store's kind the store itself is asked ([store.Codes]), which is as
@@ -44,8 +45,9 @@
 //
 // A transient code belongs to an [Owner], a card and a repository; all tokens of a
 // card share it, and it ends with the one that it was put through. A token that is
-// given another card number has none. Another owner's code, a code that is not there and a token that is
-// not there are one error, tokenize.ErrTokenNotFound, and count nothing.
+// given another card number has none. Another owner's code, a code that is not there and
+// a token that is not there are one error, tokenize.ErrTokenNotFound, and count nothing;
+// to put a code, and to have it erased ([Codes.Authorized]), none has to be there.
 //
 // # Try counters
 //

@@ -11,10 +11,10 @@ import (
 var (
 	// ErrWrong: the candidate is another than the code.
 	ErrWrong = errors.New("code: the security code is wrong")
-	// ErrBlocked: the counter is blocked; nothing was compared.
+	// ErrBlocked: the counter is blocked; nothing was compared or given out.
 	ErrBlocked = errors.New("code: the security code is blocked")
 	// ErrSpent: as many wrong attempts were made as the code may have in its life;
-	// nothing was compared. Another code ends it.
+	// nothing was compared or given out. Another code ends it.
 	ErrSpent = errors.New("code: the security code has had all its attempts")
 )
 

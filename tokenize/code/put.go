@@ -17,7 +17,8 @@ type Put struct {
 
 // Put keeps a code, in place of the one the owner has for the card, whose counters end
 // with it. It has as many digits as cards of the token's brand carry: 4 for American
-// Express, none for UATP, 3 for the others. The caller needs tokenize.MaySaveCode.
+// Express, none for UATP, 3 for the others, and 3 or 4 where the brand is unknown. The
+// caller needs tokenize.MaySaveCode.
 func (s *Codes) Put(ctx context.Context, c tokenize.Caller, o Owner, token string, code card.CVC) error {
 	return one(s.PutBatch(ctx, c, []Put{{Ref{o, token}, code}}))
 }

@@ -151,8 +151,12 @@ func TestAuthorized(t *testing.T) {
 	got, err := s.Retrieve(t.Context(), me, site, token)
 	is(t, "456", got, err) // another's payment
 	unknown(t, s.Authorized(t.Context(), me, own, "0"))
+	second := w.save(r, visa)
+	require.NoError(t, s.Put(t.Context(), me, own, second, cvc(t, "123")))
 	require.NoError(t, r.Delete(t.Context(), me, token))
 	require.NoError(t, s.Authorized(t.Context(), me, own, token))
+	require.Len(t, all(t, w.ephemeral), 1, "put through another token of the card, which a deleted one does not know")
+	require.NoError(t, s.Authorized(t.Context(), me, own, second))
 	require.Empty(t, all(t, w.ephemeral))
 }
 

@@ -17,8 +17,8 @@ type Retrieved struct {
 
 // Retrieve gives a code back and counts the reading; the last one that is allowed
 // erases it ([TransientOptions].MaxReads). A token that is suspended, expired or whose
-// card is no longer good gives none, nor does a code whose own counter is [Blocked].
-// Without a record of it nothing is given out. The caller needs
+// card is no longer good gives none, nor does a code whose own counter is [Blocked] or
+// that has had all its attempts ([ErrSpent]). Without a record of it nothing is given out. The caller needs
 // tokenize.MayRevealCode.
 func (s *Codes) Retrieve(ctx context.Context, c tokenize.Caller, o Owner, token string) (card.CVC, error) {
 	out, err := s.RetrieveBatch(ctx, c, []Ref{{o, token}})
@@ -85,7 +85,10 @@ func (w *work) readable(ctx context.Context, c *store.Code) (card.CVC, error) {
 }
 
 func (w *work) blocked(c *store.Code) error {
-	if w.s.status(c, Card).State == Blocked {
+	switch {
+	case w.s.guessesLeft(c) == 0: // which Unblock does not end
+		return w.s.rejected("CODE_SPENT", ErrSpent)
+	case w.s.status(c, Card).State == Blocked:
 		return w.s.rejected("CODE_BLOCKED", ErrBlocked)
 	}
 	return nil
