@@ -23,9 +23,10 @@ arguments, and nothing but cvc retrieve gives one out.
 Whoever did not issue the cards must not keep their codes after authorization, even
 encrypted (PCI DSS 3.3.1). So the codes of a repository are forgotten: they lie, with
 the keys they are sealed under, in a PostgreSQL database of their own (cardseal init
---codes) for 15 minutes, and their keys are destroyed soon after. That needs a process
-that sweeps, a service or cardseal cvc erasures once a minute. A code belongs to an
-owner (--owner-type and --owner, by default the vault's own) and a card.
+--codes). A code is given out for 15 minutes, or what "codesTTL" in settings.json says;
+25 minutes later at most its key is destroyed and in no process's memory any more. That
+needs a process that sweeps, a service or cardseal cvc erasures once a minute. A code
+belongs to an owner (--owner-type and --owner, by default the vault's own) and a card.
 
 A repository of an issuer (cardseal repo create --issuer-codes) keeps its cards' codes
 in the vault's store until their token is deleted (PCI DSS 3.3.3). They have no owner.
@@ -131,6 +132,15 @@ func withoutCodes(v *vaultdir.Vault, err error) error {
 	}
 	return &failure{"the vault has no database for security codes that are to be forgotten: name one in " + v.Dir + "/" + vaultdir.SettingsFile +
 		` as "codes": "postgres://host/database", and make its tables with cardseal store migrate`}
+}
+
+// lostAnswer says of a call that counts, erases or draws what to do when nobody knows
+// whether it was carried out: to give the same command again is not to ask.
+func lostAnswer(err error, text string) error {
+	if errors.Is(err, tokenize.ErrOutcomeUnknown) {
+		return &failure{"the answer to the last commit was lost: " + text}
+	}
+	return err
 }
 
 // explain words what the library says of one code. It repeats neither token nor owner.

@@ -20,14 +20,14 @@ func (a *app) cvcAllocate() *cobra.Command {
 		Use:   "allocate TOKEN",
 		Short: "Draw a security code for an issued card",
 		Long: `allocate draws a random code for a card in an issuer's repository: 4 digits for
-American Express, 3 for the others, and another one than is there. It shows no code;
-cardseal cvc retrieve writes it to a file.`,
+American Express, 3 for the others but UATP, whose cards carry none, and another one
+than is there. It shows no code; cardseal cvc retrieve writes it to a file.`,
 		Example: "  cardseal cvc allocate 9123456789012346 --repository ISSUED",
 		Args:    oneArgument("token"),
 		RunE: action(func(c *cobra.Command, args []string) error {
 			return a.onCode(c.Context(), &f, args[0], tokenize.MaySaveCode|tokenize.MayVerifyCode, func(q *codeCall) error {
 				if err := q.codes.Allocate(c.Context(), q.caller, args[0]); err != nil {
-					return err
+					return lostAnswer(err, "another code may be there or not, cardseal cvc status says since when; the same command again draws one more")
 				}
 				return a.showCodeStatus(c.Context(), q, args[0], f.json)
 			})
@@ -44,15 +44,17 @@ func (a *app) cvcAuthorized() *cobra.Command {
 		Use:   "authorized TOKEN",
 		Short: "Erase a card's security code, since the payment was authorized",
 		Long: `authorized says that the payment was authorized, or will not be: the owner's code for
-the card is erased at once (PCI DSS 3.3.1). One that is gone already is no error. An
-issuer's codes are not erased so; cardseal token delete erases them with the card.`,
+the card is erased at once (PCI DSS 3.3.1). One that is gone already is no error. Of a
+deleted token what was put through that token is erased, and nothing that was put
+through another token of the card: name one that is not deleted. An issuer's codes are
+not erased so; cardseal token delete erases them with the card.`,
 		Example: "  cardseal cvc authorized 9123456789012346 --owner-type Merchant --owner M-1",
 		Args:    oneArgument("token"),
 		RunE: action(func(c *cobra.Command, args []string) error {
 			return a.onCode(c.Context(), &f, args[0], tokenize.MaySaveCode, func(q *codeCall) error {
 				err := q.codes.Authorized(c.Context(), q.caller, q.owner, args[0])
 				if err == nil {
-					a.warn("the security code is erased")
+					a.warn("the security code is erased; of a deleted token, what was put through that token")
 				}
 				return err
 			})
@@ -116,7 +118,7 @@ func (a *app) retrieve(ctx context.Context, q *codeCall, token, out string) erro
 func writeCode(ctx context.Context, q *codeCall, token string, w io.Writer) error {
 	c, err := q.codes.Retrieve(ctx, q.caller, q.owner, token)
 	if err != nil {
-		return err
+		return lostAnswer(err, "the code was not written, and may be erased as one that was given out; see cardseal cvc status")
 	}
 	// The record of it is durable before the code is anywhere.
 	if err := q.vault.Audit.Sync(); err != nil {

@@ -102,6 +102,7 @@ numbers and reasons, and the exit status is 3. Each row counts, however the run 
 			}
 			return a.onCode(ctx, &f, args[0], tokenize.MayVerifyCode, func(q *codeCall) error {
 				st, err := q.codes.Verify(ctx, q.caller, q.owner, args[0], candidate, by)
+				err = lostAnswer(err, "the attempt may have counted, and the same command again makes another; see cardseal cvc status")
 				return a.showCompared(st, by, err, f.json)
 			})
 		}),

@@ -53,7 +53,7 @@ var known = []struct {
 	{tokenize.ErrNoCodeStore, "the vault's store keeps no security codes"},
 	{vaultdir.ErrSecond, "the second database for security codes is the first: name another one in the settings, or none"},
 	{code.ErrBlocked, "the security code is blocked and was not used; see cardseal cvc status and cardseal cvc unblock"},
-	{code.ErrSpent, "the security code has had all its attempts, and nothing was compared: another one ends that"},
+	{code.ErrSpent, "the security code has had all its attempts, and was not used: another one ends that"},
 	{tokenize.ErrAudit, "the audit log could not be written"},
 	{bulk.ErrInterrupted, "interrupted"},
 }
