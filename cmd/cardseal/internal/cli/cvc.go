@@ -32,7 +32,9 @@ A repository of an issuer (cardseal repo create --issuer-codes) keeps its cards'
 in the vault's store until their token is deleted (PCI DSS 3.3.3). They have no owner.
 
 Wrong codes are counted, apart for the card itself and each wallet: three in a row
-block a counter, and fifteen in all are what a code takes in its life.`
+block a counter, and fifteen in all are what a code takes in its life. Where services
+allow others (code.Options), write theirs into settings.json as "codesTries" and
+"codesGuesses": each program goes by its own.`
 	return c
 }
 

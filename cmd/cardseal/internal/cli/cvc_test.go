@@ -1,9 +1,6 @@
 package cli
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cardseal/cardseal/keys"
-	"github.com/cardseal/cardseal/tokenize"
 )
 
 // secretCode is a code that nothing may print. Cards of American Express have four
@@ -279,16 +275,4 @@ func codesRefused(t *testing.T) *world {
 	require.Equal(t, ExitFailed, r.code)
 	require.Contains(t, r.err, `name one in `+filepath.Join(w.vaultDir(), "settings.json")+` as "codes"`)
 	return w
-}
-
-// Where nobody knows whether a command on a code was carried out the user is not told
-// to give it again, as of others.
-func TestLostAnswer(t *testing.T) {
-	lost := fmt.Errorf("postgres: %w: EOF", tokenize.ErrOutcomeUnknown)
-	text, _ := explain(lost)
-	require.Contains(t, text, "give the same command again")
-	text, exit := explain(errors.Join(lostAnswer(lost, "see cardseal cvc status"), nil))
-	require.Equal(t, "the answer to the last commit was lost: see cardseal cvc status", text)
-	require.Equal(t, ExitFailed, exit)
-	require.Equal(t, fs.ErrExist, lostAnswer(fs.ErrExist, "x"))
 }

@@ -93,6 +93,12 @@ func (p Place) database(ctx context.Context) (id string, err error) {
 // IsCodesTTL reports whether a code may be kept so long (code.TransientOptions).
 func IsCodesTTL(d time.Duration) bool { return d >= time.Second && d <= 24*time.Hour }
 
+// areCodeLimits reports whether a code may have so many wrong attempts in a row and in
+// its life (code.Options); 0 is the default.
+func areCodeLimits(tries, guesses int) bool {
+	return tries >= 0 && tries <= 10 && guesses >= 0 && guesses <= 100
+}
+
 // Ephemeral is an open database for security codes, which closes its pool with it.
 type Ephemeral struct {
 	*postgres.Ephemeral
@@ -161,14 +167,16 @@ func (v *Vault) CodeKEKs() []keys.KEK {
 }
 
 // Codes opens the service of a repository's security codes, by the policy that the
-// repository was made for.
+// repository was made for and with the limits of the settings: limits are not stored
+// with a code, and the widest of any program's are those that hold.
 func (v *Vault) Codes(ctx context.Context, r *tokenize.Repository) (*code.Codes, error) {
+	o := &code.Options{Tries: v.Settings.CodesTries, Guesses: v.Settings.CodesGuesses}
 	if r.Config().IssuerCodes {
-		return code.Open(ctx, r, code.Issuer{}, nil)
+		return code.Open(ctx, r, code.Issuer{}, o)
 	}
 	t, err := v.Transient(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return code.Open(ctx, r, t, nil)
+	return code.Open(ctx, r, t, o)
 }

@@ -97,6 +97,9 @@ func Find(dir string) (f Found, err error) {
 			err = f.wrong(`has a "codesTTL" that is no time from 1s to 24h`)
 		}
 	}
+	if err == nil && !areCodeLimits(f.Settings.CodesTries, f.Settings.CodesGuesses) {
+		err = &SettingsError{filepath.Join(dir, SettingsFile), `has "codesTries" that are not 1 to 10, or "codesGuesses" that are not 1 to 100`}
+	}
 	return f, err
 }
 

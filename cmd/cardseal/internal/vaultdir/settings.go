@@ -43,6 +43,10 @@ type Settings struct {
 	// CodesTTL is how long a code is kept there, such as 30m: as long as every service on
 	// that database keeps it. Default 15m.
 	CodesTTL string `json:"codesTTL,omitempty"`
+	// CodesTries and CodesGuesses are code.Options' Tries and Guesses, an issuer's codes
+	// included: as many as every service on the codes allows. Default 3 and 15.
+	CodesTries   int `json:"codesTries,omitempty"`
+	CodesGuesses int `json:"codesGuesses,omitempty"`
 }
 
 // SettingsError is a settings file that cannot be used.
