@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"testing"
 	"time"
 
@@ -27,76 +26,87 @@ func captured() []byte {
 	return text
 }
 
-// BenchmarkCapture opens one card per suite, key and message at hand: parse and
-// open. There is no budget: the public-key operation is all of it.
-func BenchmarkCapture(b *testing.B) {
-	for _, s := range captureSuites {
-		b.Run(fmt.Sprintf("open/%s", s), func(b *testing.B) {
-			k, err := cryptocapture.Generate(s)
-			if err != nil {
-				b.Fatal(err)
-			}
-			text, err := k.Public().Seal(nil, captured(), cryptocapture.Binding{})
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				m, err := cryptocapture.Parse(text)
-				if err != nil {
-					b.Fatal(err)
-				}
-				if _, err := k.Open(m, cryptocapture.Binding{}); err != nil {
-					b.Fatal(err)
+// opening is key and message at hand: parse and open.
+func opening(s capture.Suite) side {
+	return func(tb testing.TB) func() func(int) {
+		k, err := cryptocapture.Generate(s)
+		check(tb, err)
+		text, err := k.Public().Seal(nil, captured(), cryptocapture.Binding{})
+		check(tb, err)
+		return func() func(int) {
+			return func(n int) {
+				for range n {
+					m, err := cryptocapture.Parse(text)
+					if err != nil {
+						tb.Error(err)
+					}
+					if _, err := k.Open(m, cryptocapture.Binding{}); err != nil {
+						tb.Error(err)
+					}
 				}
 			}
-		})
-	}
-	// The whole way in: key store in memory, unsealed private key, card, digest.
-	for _, s := range captureSuites {
-		b.Run(fmt.Sprintf("card/%s", s), func(b *testing.B) {
-			ctx := context.Background()
-			m := newManager(b)
-			r, err := capture.New(m, "bench", new(capture.MemoryKeys))
-			if err != nil {
-				b.Fatal(err)
-			}
-			p, err := r.Generate(ctx, "web", s, time.Hour)
-			if err != nil {
-				b.Fatal(err)
-			}
-			text := sealFor(b, p, m.Environment())
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := r.Open(ctx, "web", text); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+		}
 	}
 }
 
+// takingIn is the whole way in: key store in memory, unsealed private key, card, digest.
+func takingIn(s capture.Suite) side {
+	return func(tb testing.TB) func() func(int) {
+		ctx, m := context.Background(), newManager(tb)
+		r, err := capture.New(m, "bench", new(capture.MemoryKeys))
+		check(tb, err)
+		p, err := r.Generate(ctx, "web", s, time.Hour)
+		check(tb, err)
+		text := sealFor(tb, p, m.Environment())
+		return func() func(int) {
+			return func(n int) {
+				for range n {
+					if _, err := r.Open(ctx, "web", text); err != nil {
+						tb.Error(err)
+					}
+				}
+			}
+		}
+	}
+}
+
+// BenchmarkCapture opens one card per suite. There is no budget: the public-key operation
+// is nearly all of it.
+func BenchmarkCapture(b *testing.B) {
+	for name, way := range map[string]func(capture.Suite) side{"open": opening, "card": takingIn} {
+		for _, s := range captureSuites {
+			b.Run(name+"/"+s.String(), func(b *testing.B) {
+				r := newRunner(b, way(s))
+				b.ReportAllocs()
+				b.ResetTimer()
+				r.run(b.N)
+			})
+		}
+	}
+}
+
+// BenchmarkTurns has the ratios of what has no budget: each suite's opening beside that
+// of the first, the whole way in beside the opening alone, and a code that is compared
+// beside its floor.
+func BenchmarkTurns(b *testing.B) {
+	for _, s := range captureSuites {
+		b.Run("open/"+s.String(), path{floor: opening(captureSuites[0]), ours: opening(s), least: 1}.inTurns)
+		b.Run("card/"+s.String(), path{floor: opening(s), ours: takingIn(s), least: 1}.inTurns)
+	}
+	b.Run("verify", path{floor: codeFloor, ours: verifying, least: 1}.inTurns)
+}
+
 // sealFor is a client that knows what was published.
-func sealFor(b *testing.B, p capture.Published, environment string) []byte {
+func sealFor(tb testing.TB, p capture.Published, environment string) []byte {
 	s, err := cryptocapture.ParseSuite(p.Suite)
-	if err != nil {
-		b.Fatal(err)
-	}
+	check(tb, err)
 	id, err := cryptocapture.ParseKeyID(p.KeyID)
-	if err != nil {
-		b.Fatal(err)
-	}
+	check(tb, err)
 	raw, err := base64.RawURLEncoding.DecodeString(p.Key)
-	if err != nil {
-		b.Fatal(err)
-	}
+	check(tb, err)
 	k, err := cryptocapture.ParsePublicKey(s, id, raw)
-	if err != nil {
-		b.Fatal(err)
-	}
+	check(tb, err)
 	text, err := k.Seal(nil, captured(), cryptocapture.Binding{Environment: environment, Scope: "bench", Alias: p.Alias})
-	if err != nil {
-		b.Fatal(err)
-	}
+	check(tb, err)
 	return text
 }

@@ -29,7 +29,7 @@ type coder struct {
 	right, wrong card.CVC
 }
 
-func newCoder(b *testing.B) *coder {
+func newCoder(b testing.TB) *coder {
 	ctx, db := context.Background(), memory.New()
 	m, err := keys.Open(ctx, db.Keys(), keystest.NewKEK("bench"), nil)
 	check(b, err)
@@ -61,34 +61,65 @@ func newCoder(b *testing.B) *coder {
 	return c
 }
 
-func check(b *testing.B, err error) {
+func check(b testing.TB, err error) {
 	b.Helper()
 	if err != nil {
 		b.Fatal(err)
 	}
 }
 
-func (c *coder) putAll(b *testing.B) {
+func (c *coder) putAll(b testing.TB) {
 	_, err := c.codes.PutBatch(context.Background(), teller, c.puts)
 	check(b, err)
 }
 
-// BenchmarkCode is each call on the memory store, beside the floor of a comparison: one
-// bare open and one comparison in constant time. A call besides opens the card, whose
+// codeFloor is the floor of a comparison: one bare open and one comparison in constant
+// time.
+func codeFloor(tb testing.TB) func() func(int) {
+	g := bareGCM(tb)
+	sealed := g.Seal(nil, nil, make([]byte, card.PackedCVCSize), make([]byte, aadSize))
+	return func() func(int) {
+		aad, dst, candidate := make([]byte, aadSize), make([]byte, 0, 64), make([]byte, card.PackedCVCSize)
+		return func(n int) {
+			for range n {
+				plain, err := g.Open(dst, nil, sealed, aad)
+				if err != nil || subtle.ConstantTimeCompare(plain, candidate) != 1 {
+					tb.Error("another code")
+				}
+			}
+		}
+	}
+}
+
+// verifying compares right codes. In few turns they are used up and put anew.
+func verifying(tb testing.TB) func() func(int) {
+	return func() func(int) {
+		ctx, c, used := context.Background(), newCoder(tb), 0
+		return func(n int) {
+			for range n {
+				if used++; used%(codesKept*codeUses) == 0 {
+					if _, err := c.codes.PutBatch(ctx, teller, c.puts); err != nil {
+						tb.Error(err)
+					}
+				}
+				token := c.puts[used%codesKept].Ref.Token
+				if _, err := c.codes.Verify(ctx, teller, code.Owner{}, token, c.right, code.Card); err != nil {
+					tb.Error(err)
+				}
+			}
+		}
+	}
+}
+
+// BenchmarkCode is each call on the memory store, beside the floor of a comparison. A call besides opens the card, whose
 // digest names its code, and reads and writes the counters.
 func BenchmarkCode(b *testing.B) {
 	ctx := context.Background()
 	b.Run("floor", func(b *testing.B) {
-		g := bareGCM(b)
-		sealed := g.Seal(nil, nil, make([]byte, card.PackedCVCSize), make([]byte, aadSize))
-		aad, dst, candidate := make([]byte, aadSize), make([]byte, 0, 64), make([]byte, card.PackedCVCSize)
+		r := newRunner(b, codeFloor)
 		b.ReportAllocs()
-		for b.Loop() {
-			plain, err := g.Open(dst, nil, sealed, aad)
-			if err != nil || subtle.ConstantTimeCompare(plain, candidate) != 1 {
-				b.Fatal("another code")
-			}
-		}
+		b.ResetTimer()
+		r.run(b.N)
 	})
 	for _, call := range []struct {
 		name string

@@ -4,6 +4,7 @@
 //	go test ./bench -bench Path -count 6 -cpu 1,2    floor and ours, for benchstat
 //	go test ./bench -bench Ratio -benchtime 300x     ours / floor, measured in turns
 //	go run ./bench/report                            the latter as a table
+//	go test ./bench -bench Turns -benchtime 300x     captured cards, codes: likewise, without a budget
 //	go -C bench/peers run .                          beside other libraries
 //
 // Shared machines change speed from one millisecond to the next. Ratio therefore

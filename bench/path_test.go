@@ -80,33 +80,36 @@ const (
 
 func BenchmarkRatio(b *testing.B) {
 	for _, p := range paths {
-		b.Run(p.name, func(b *testing.B) {
-			floor, ours := newRunner(b, p.floor), newRunner(b, p.ours)
-			n, long := len(floor.loops)*p.least, turn
-			if len(floor.loops) > 1 {
-				long = turnCores
-			}
-			for took(floor, n) < long && took(ours, n) < long {
-				n *= 2
-			}
-			var floors, all, ratios []float64
-			for i := range b.N {
-				var f, o time.Duration
-				if i%2 == 0 {
-					f, o = took(floor, n), took(ours, n)
-				} else {
-					o, f = took(ours, n), took(floor, n)
-				}
-				floors, all = append(floors, float64(f)/float64(n)), append(all, float64(o)/float64(n))
-				ratios = append(ratios, float64(o)/float64(f))
-			}
-			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(median(floors), "floor-ns")
-			b.ReportMetric(median(all), "ours-ns")
-			b.ReportMetric(median(ratios), "ratio")
-			b.ReportMetric(sum(all)/sum(floors), "mean-ratio")
-		})
+		b.Run(p.name, p.inTurns)
 	}
+}
+
+// inTurns runs floor and ours b.N times in turns.
+func (p path) inTurns(b *testing.B) {
+	floor, ours := newRunner(b, p.floor), newRunner(b, p.ours)
+	n, long := len(floor.loops)*p.least, turn
+	if len(floor.loops) > 1 {
+		long = turnCores
+	}
+	for took(floor, n) < long && took(ours, n) < long {
+		n *= 2
+	}
+	var floors, all, ratios []float64
+	for i := range b.N {
+		var f, o time.Duration
+		if i%2 == 0 {
+			f, o = took(floor, n), took(ours, n)
+		} else {
+			o, f = took(ours, n), took(floor, n)
+		}
+		floors, all = append(floors, float64(f)/float64(n)), append(all, float64(o)/float64(n))
+		ratios = append(ratios, float64(o)/float64(f))
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(median(floors), "floor-ns")
+	b.ReportMetric(median(all), "ours-ns")
+	b.ReportMetric(median(ratios), "ratio")
+	b.ReportMetric(sum(all)/sum(floors), "mean-ratio")
 }
 
 func took(r *runner, n int) time.Duration {
