@@ -24,7 +24,10 @@ type UpdateRequest struct {
 }
 
 // Update changes a token's details. The token must exist; a number that another
-// token of a UniqueCard repository holds is refused. A suspended token stays
+// token of a UniqueCard repository holds is refused. Where the number changes the
+// security codes that were stored through the token are erased before: issuer codes
+// always, transient ones where package code serves the repository in this process
+// (elsewhere they stay the old number's until their time is up). A suspended token stays
 // suspended; one whose last day is over resolves again once it has a later one.
 func (r *Repository) Update(ctx context.Context, q UpdateRequest) (Details, error) {
 	return r.Save(ctx, SaveRequest{

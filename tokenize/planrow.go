@@ -113,7 +113,10 @@ func (b *batch) update(ctx context.Context, i int, row store.Row) error {
 		return &Error{Cause: RequestRejected, Field: card.FieldNumber, Kind: Invalid, SupportCode: "NUMBER_FIXED",
 			Explanation: "of a " + r.c.Generation.String() + " token cannot change"}
 	}
-	if newNumber {
+	if p.renumbers = newNumber; newNumber {
+		if r.c.IssuerCodes && r.v.o.IssuerCodes == nil {
+			return noCodeStore("token") // the old number's would stay
+		}
 		pan := q.Card.Number
 		row.BIN, row.LastFour, row.PANLength = string(appendBIN(nil, pan)), pan.LastFour(), uint8(pan.Len())
 		row.Network, row.Brand, row.Funding = p.bins.Network, p.bins.Brand.String(), p.bins.Funding.String()

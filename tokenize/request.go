@@ -101,6 +101,7 @@ type prepared struct {
 	late      *Error // the message is not fresh
 	named     named
 	keep      bool // the security code is kept once the card is saved
+	renumbers bool // the token is given another card number
 }
 
 // needs is the permission that a request takes.

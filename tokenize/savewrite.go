@@ -39,6 +39,15 @@ func (b *batch) write(ctx context.Context, s *step) (bool, error) {
 			return false, err
 		}
 	}
+	// Before, as with a deletion: afterwards a failure would leave codes that no token
+	// leads to.
+	for k := range b.writes {
+		if b.prep[b.from[k]].renumbers {
+			if err := b.r.eraseCodes(ctx, b.writes[k].Row.Token); err != nil {
+				return false, err
+			}
+		}
+	}
 	outcomes, err := b.r.v.cards.Write(ctx, b.writes, job)
 	if err != nil {
 		return false, err

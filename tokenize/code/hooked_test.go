@@ -53,7 +53,8 @@ type hooked struct {
 	attempted func()       // after an attempt was counted
 	put       func() error // before codes are stored
 	wasPut    func(codes []store.Code)
-	check     error // of CheckEphemeral
+	erase     func() error // before those of a token are erased
+	check     error        // of CheckEphemeral
 }
 
 func (h *hooked) Code(ctx context.Context, id store.CodeID, now int64) (store.Code, error) {
@@ -91,6 +92,15 @@ func (h *hooked) PutCodes(ctx context.Context, codes []store.Code) error {
 		h.wasPut(codes)
 	}
 	return err
+}
+
+func (h *hooked) EraseToken(ctx context.Context, scope store.ScopeID, token string) error {
+	if h.erase != nil {
+		if err := h.erase(); err != nil {
+			return err
+		}
+	}
+	return h.EphemeralStore.EraseToken(ctx, scope, token)
 }
 
 func (h *hooked) CheckEphemeral(ctx context.Context) error {

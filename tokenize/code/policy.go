@@ -22,7 +22,7 @@ type Policy interface {
 }
 
 // Issuer keeps codes in [tokenize.Options].IssuerCodes until their token is deleted or
-// another code takes their place. The repository's configuration must have
+// given another card number, or another code takes their place. The repository's configuration must have
 // IssuerCodes.
 type Issuer struct{}
 

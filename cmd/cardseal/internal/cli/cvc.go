@@ -29,7 +29,8 @@ needs a process that sweeps, a service or cardseal cvc erasures once a minute. A
 belongs to an owner (--owner-type and --owner, by default the vault's own) and a card.
 
 A repository of an issuer (cardseal repo create --issuer-codes) keeps its cards' codes
-in the vault's store until their token is deleted (PCI DSS 3.3.3). They have no owner.
+in the vault's store until their token is deleted or given another number (PCI DSS
+3.3.3). They have no owner.
 
 Wrong codes are counted, apart for the card itself and each wallet: three in a row
 block a counter, and fifteen in all are what a code takes in its life. Where services
