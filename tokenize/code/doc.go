@@ -45,9 +45,10 @@
 //
 // A transient code belongs to an [Owner], a card and a repository; all tokens of a
 // card share it, and it ends with the one that it was put through, when that is deleted
-// or given another card number. Another owner's code, a code that is not there and
-// a token that is not there are one error, tokenize.ErrTokenNotFound, and count nothing;
-// to put a code, and to have it erased ([Codes.Authorized]), none has to be there.
+// or, by a process that serves codes, given another card number: under that it has none.
+// Another owner's code, a code that is not there and a token that is not there are one
+// error, tokenize.ErrTokenNotFound, and count nothing; to put a code, and to have it
+// erased ([Codes.Authorized]), none has to be there.
 //
 // # Try counters
 //
