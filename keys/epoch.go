@@ -22,6 +22,8 @@ type epoch struct {
 	reserved atomic.Int64
 }
 
+func newEpoch(k *dataKey) *epoch { return &epoch{key: k, salt: envelope.NewSalt(), born: now()} }
+
 // reserve takes a block of counts, or reports that the limit is reached.
 func (e *epoch) reserve() bool { return e.reserved.Add(leaseBlock) <= envelope.Limit }
 

@@ -125,6 +125,42 @@ func TestRenew(t *testing.T) {
 	require.NotEqual(t, saltOf(t, a2), saltOf(t, seal(t, pan(t, w.manager(t, nil)))), "another process")
 }
 
+// A new salt costs no reading of the store while the lease lasts, but does after it and
+// after the key's life: a snapshot may be restored long after it was taken.
+func TestRenewWithoutStore(t *testing.T) {
+	w := newWorld()
+	h := w.hooked()
+	m := w.manager(t, nil)
+	s := pan(t, m)
+	last := seal(t, s)
+	id := keyOf(t, last)
+	h.fail(keys.ErrUnavailable)
+	renewed := func() {
+		t.Helper()
+		next := seal(t, s)
+		require.NotEqual(t, saltOf(t, last), saltOf(t, next))
+		require.Equal(t, id, keyOf(t, next))
+		last = next
+	}
+	m.Renew()
+	renewed()
+	keys.UsedUp(m, keys.PAN)()
+	renewed()
+	for _, old := range []func(){
+		func() { keys.AgeLease(m, keys.PAN, 5*time.Minute, 0) },
+		func() { keys.AgeLease(m, keys.PAN, 0, 5*time.Minute) },
+		func() { keys.AgeKey(m, keys.PAN, id, time.Hour, 0) },
+	} {
+		old()
+		m.Renew()
+		_, err := s.Seal(t.Context(), nil, nil, additional())
+		require.ErrorIs(t, err, keys.ErrUnavailable)
+		h.hooks(nil, nil)
+		renewed()
+		h.fail(keys.ErrUnavailable)
+	}
+}
+
 // GCM's limit holds for each salt, however many goroutines seal, and a salt that
 // is used up is replaced once.
 func TestRenewalByCount(t *testing.T) {

@@ -98,7 +98,8 @@ func (m *Manager) Close() error {
 
 // Renew makes every ring seal under a new salt from now on. Call it after the
 // process was restored from a snapshot, once the kernel's random generator was
-// reseeded: clones of a process share the salt and, until then, perhaps nonces.
+// reseeded: clones of a process share the salt and, until then, perhaps nonces. It
+// makes no call; a ring whose lease or key is past its time reads the store to seal.
 func (m *Manager) Renew() {
 	for _, r := range m.snapshot() {
 		r.renew()

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
-
-	"github.com/cardseal/cardseal/crypto/envelope"
 )
 
 // ring is the data keys of one environment and purpose, and of one scope in the
@@ -144,30 +142,44 @@ func (r *ring) begin(key *dataKey, m moment) (*epoch, error) {
 	}
 	e := r.last
 	if e == nil || e.key != key || e.spent() || e.born.passed(o.RenewAge) {
-		e = &epoch{key: key, salt: envelope.NewSalt(), born: now()}
+		e = newEpoch(key)
 	}
 	r.last, r.read = e, m.stamp
 	r.epoch.Store(e)
 	return e, nil
 }
 
-// renew makes the next seal draw a new salt.
+// renew draws a new salt.
 func (r *ring) renew() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.last = nil
-	r.epoch.Store(nil)
+	r.next()
 }
 
-// usedUp makes the next seal draw a new salt in place of e's. Of many goroutines
-// that find e used up the first does so; the others must not end its successor.
+// usedUp draws a new salt in place of e's. Of many goroutines that find e used up the
+// first does so; the others must not end its successor.
 func (r *ring) usedUp(e *epoch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.last == e {
+	switch e {
+	case r.epoch.Load():
+		r.next()
+	case r.last:
 		r.last = nil
 	}
-	r.epoch.CompareAndSwap(e, nil)
+}
+
+// next starts another epoch under the key that is sealed under, whose life and lease go
+// on as they are. Where those are over, as after a snapshot was restored, the next seal
+// starts it; r.mu is held.
+func (r *ring) next() {
+	o, e := &r.m.o, r.epoch.Load()
+	r.last = nil
+	if e != nil && e.key.phase != stale && !e.key.loaded.passed(o.CacheLife-o.tick()) && !r.overdue(e.key.created) &&
+		(r.m.store == nil || !r.read.passed(o.SealLease-o.tick())) {
+		r.last = newEpoch(e.key)
+	}
+	r.epoch.Store(r.last)
 }
 
 // endLease ends the lease, so that the next seal reads the store.
