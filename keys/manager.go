@@ -166,7 +166,7 @@ func (m *Manager) shared(ctx context.Context, call func(context.Context) (any, e
 	}
 }
 
-// inTime gives one step of a longer work the time of one call.
+// inTime gives one step of a longer work, or work of nobody's, the time of one call.
 func (m *Manager) inTime(ctx context.Context, step func(context.Context) error) error {
 	own, cancel := context.WithTimeout(ctx, m.o.Timeout)
 	defer cancel()

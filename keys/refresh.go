@@ -2,8 +2,6 @@ package keys
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/cardseal/cardseal/crypto/envelope"
@@ -30,10 +28,7 @@ func (r *ring) refresh(k *dataKey) {
 
 func (r *ring) askAgain(ctx context.Context, k *dataKey) {
 	m := r.moment()
-	err := r.confirm(ctx, k, m)
-	if ctx.Err() == context.DeadlineExceeded && !errors.Is(err, ErrUnavailable) && err != nil {
-		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
+	err := r.m.inTime(ctx, func(ctx context.Context) error { return r.confirm(ctx, k, m) })
 	ended := false
 	r.mu.Lock()
 	k.busy = false
@@ -159,7 +154,7 @@ func (m *Manager) background(f func(context.Context)) {
 
 func (m *Manager) drain(f func(context.Context)) {
 	for f != nil {
-		m.limited(f)
+		f(m.life)
 		m.mu.Lock()
 		f = nil
 		if len(m.queue) > 0 && m.rings != nil {
@@ -169,10 +164,4 @@ func (m *Manager) drain(f func(context.Context)) {
 		}
 		m.mu.Unlock()
 	}
-}
-
-func (m *Manager) limited(f func(context.Context)) {
-	ctx, cancel := context.WithTimeout(m.life, m.o.Timeout)
-	defer cancel()
-	f(ctx)
 }

@@ -130,8 +130,9 @@ func (a *app) captureList() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "list", Short: "List a repository's capture keys",
-		Long: `list shows the keys of a repository by alias, newest first, retired ones included; with
---json as they are published, and whether they are retired.`,
+		Long: `list shows the keys of a repository by alias, newest first (those of one second in no
+order of age), retired ones included; with --json as they are published, and whether they
+are retired.`,
 		Example: "  cardseal capture list\n  cardseal capture list --alias web --json",
 		Args:    noArguments,
 		RunE: action(func(c *cobra.Command, _ []string) error {
