@@ -2,6 +2,7 @@ package keys_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -207,6 +208,14 @@ func TestRewrapBesideOthers(t *testing.T) {
 	sealed := rotated(t, w, 6)
 	all := regions(2)
 	o := &keys.Options{KEKs: []keys.KEK{all[1]}, OldKEKs: []keys.KEK{w.kek}}
+	// Without a pause, others may be quicker as often as a call tries.
+	insist := func(do func() error) {
+		err := do()
+		for errors.Is(err, keys.ErrConflict) {
+			err = do()
+		}
+		assert.NoError(t, err)
+	}
 	var wg sync.WaitGroup
 	for i := range 4 {
 		m := w.managerWith(t, all[0], o)
@@ -214,13 +223,11 @@ func TestRewrapBesideOthers(t *testing.T) {
 			switch i {
 			case 0, 1:
 				for range 3 {
-					_, err := m.Rewrap(t.Context(), keys.PAN, nil)
-					assert.NoError(t, err)
+					insist(func() error { _, err := m.Rewrap(t.Context(), keys.PAN, nil); return err })
 				}
 			case 2:
-				_, err := m.Rotate(t.Context(), keys.PAN)
-				assert.NoError(t, err)
-				assert.NoError(t, m.Disable(t.Context(), keyOf(t, sealed[0])))
+				insist(func() error { _, err := m.Rotate(t.Context(), keys.PAN); return err })
+				insist(func() error { return m.Disable(t.Context(), keyOf(t, sealed[0])) })
 			case 3:
 				s := pan(t, m)
 				for _, r := range sealed[1:] {
